@@ -1,0 +1,1 @@
+"""The words every room speaks: problems, completions, rollouts, verdicts, errors and seeds. No torch here."""

@@ -1,0 +1,43 @@
+"""What is asked: problems and chat messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class ProblemKind(StrEnum):
+    """How an answer to a problem is judged."""
+
+    MATH = "math"
+    CODE = "code"
+    GENERAL = "general"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation; `role` is "system", "user" or "assistant"."""
+
+    role: str
+    content: str
+
+    def as_dict(self) -> dict[str, str]:
+        """The form chat templates and JSONL files use."""
+        return {"role": self.role, "content": self.content}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A question with its gold.
+
+    `answers` holds every accepted gold answer (empty for kinds that have none). `extra` keeps the columns of
+    the source row that r1kit does not interpret, such as `level` or `subject`.
+    """
+
+    id: str
+    problem: str
+    answers: tuple[str, ...] = ()
+    kind: ProblemKind = ProblemKind.MATH
+    extra: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,79 @@
+"""What the policy wrote, and how it was judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from r1kit.core.problem import Problem
+
+
+class FinishReason(StrEnum):
+    """Why a completion ended: the model stopped (EOS or a stop string), or it ran into the token limit."""
+
+    STOP = "stop"
+    LENGTH = "length"
+
+
+class Verdict(StrEnum):
+    """What a checker says of one completion."""
+
+    CORRECT = "correct"
+    WRONG = "wrong"
+    NO_ANSWER = "no_answer"
+    UNPARSABLE = "unparsable"
+    TIMED_OUT = "timed_out"
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One sampled continuation of a prompt.
+
+    `token_ids` includes the EOS token when the model ended with one; `text` does not. `logprobs` are natural
+    logs, one a token, of the distribution the token was really drawn from (temperature and truncation
+    applied); under greedy decoding they are 0 by that definition.
+    """
+
+    text: str
+    token_ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    finish_reason: FinishReason
+
+    @property
+    def num_tokens(self) -> int:
+        """Number of generated tokens, EOS included."""
+        return len(self.token_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A reward with everything it was made of.
+
+    `reward` is None when it could not be determined (an infrastructure failure): such a rollout is left out
+    of its group and counted, never scored 0. `parts` holds the unweighted value of each reward by name.
+    `verdict` and `extracted` are those of the reward that judges the answer, None when no such reward ran.
+    """
+
+    reward: float | None
+    parts: Mapping[str, float | None] = field(default_factory=dict)
+    verdict: Verdict | None = None
+    extracted: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """A completion of one problem with its score."""
+
+    completion: Completion
+    score: Score
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """All rollouts of one problem from one prompt (G of them, in the order they were asked for)."""
+
+    problem: Problem
+    prompt: str
+    prompt_ids: tuple[int, ...]
+    rollouts: tuple[Rollout, ...]
