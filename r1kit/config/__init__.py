@@ -1,0 +1,1 @@
+"""Configuration schemas: one section per concern, one class per stage, and the pipeline. No torch here."""

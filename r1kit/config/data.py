@@ -1,0 +1,82 @@
+"""Where problems and training texts come from, and how they are read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, field_validator, model_validator
+
+from r1kit.config.section import Section
+
+
+class DataSource(Section):
+    """A JSONL file or a hub data set."""
+
+    path: str = Field(min_length=1)
+    """A .jsonl file, or the hub id of a data set."""
+    subset: str | None = None
+    """Configuration name of a hub data set."""
+    split: str = "train"
+    """Split of a hub data set; unused for a file."""
+    revision: str | None = None
+    """Branch, tag or commit of a hub data set; pin a commit for a run that must be repeatable."""
+    limit: int | None = Field(default=None, ge=1)
+    """Use only this many rows: the first ones of the file."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_string(cls, value: Any) -> Any:
+        return {"path": value} if isinstance(value, str) else value
+
+
+class ProblemColumns(Section):
+    """Names of the columns that hold a problem."""
+
+    problem: str = "problem"
+    """The question."""
+    answer: str = "answer"
+    """The gold answer: a string, a number, or a list of accepted strings."""
+    id: str = "id"
+    """A unique name; rows without one are numbered."""
+    kind: str = "kind"
+    """math, code or general; rows without one are math."""
+
+
+class ProblemData(DataSource):
+    """Problems with golds, and how a problem becomes a prompt."""
+
+    columns: ProblemColumns = ProblemColumns()
+    """Column names, when they differ from r1kit's."""
+    answer_after: str | None = None
+    """Take the gold from what follows the last occurrence of this mark (GSM8K: `####`)."""
+    prompt: str = "{problem}"
+    """The user message: text with {problem} in it, or the name boxed (asks for \\boxed{}) or think_answer."""
+    system_prompt: str | None = None
+    """A system message before the problem; R1-style models are used without one."""
+    max_prompt_tokens: int | None = Field(default=None, ge=1)
+    """Leave out problems whose prompt is longer; how many is reported."""
+
+    @field_validator("prompt")
+    @classmethod
+    def _names_the_problem(cls, value: str) -> str:
+        if value not in ("boxed", "think_answer") and "{problem}" not in value:
+            raise ValueError("must contain {problem}, or be one of: boxed, think_answer")
+        return value
+
+
+class SftColumns(Section):
+    """Names of the columns that hold a training text."""
+
+    messages: str = "messages"
+    """A conversation: a list of {role, content}; the last assistant turn is learned."""
+    prompt: str = "prompt"
+    """The user message, in data sets without conversations."""
+    completion: str = "completion"
+    """What is learned, in data sets without conversations."""
+
+
+class SftData(DataSource):
+    """Conversations or prompt/completion pairs."""
+
+    columns: SftColumns = SftColumns()
+    """Column names, when they differ from r1kit's."""
