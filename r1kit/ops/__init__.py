@@ -1,0 +1,1 @@
+"""Tensor tools: token log-probabilities, padding, packing, attention masks and micro-batches."""
