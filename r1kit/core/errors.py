@@ -43,3 +43,7 @@ class SandboxError(R1KitError, RuntimeError):
 
 class TrainingError(R1KitError, RuntimeError):
     """A run that had started cannot go on, for example because the loss is not finite."""
+
+
+class RewardError(R1KitError, RuntimeError):
+    """A reward function failed, or returned something that is no reward."""

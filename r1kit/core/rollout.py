@@ -30,7 +30,8 @@ class Verdict(StrEnum):
 class Completion:
     """One sampled continuation of a prompt.
 
-    `token_ids` includes the EOS token when the model ended with one; `text` does not. `logprobs` are natural
+    `token_ids` includes the EOS token when the model ended with one; `text` does not. Where the chat template
+    opens the reasoning at the end of the prompt, `text` begins with that <think> all the same. `logprobs` are natural
     logs, one a token, of the distribution the token was really drawn from (temperature and truncation
     applied); under greedy decoding they are 0 by that definition.
     """
