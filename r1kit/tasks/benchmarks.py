@@ -1,0 +1,127 @@
+"""Benchmarks by name: where their problems are, and how DeepSeek-R1 was measured on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from r1kit.config.data import ProblemColumns, ProblemData
+from r1kit.config.sampling import SamplingConfig
+from r1kit.config.stages import EvalTask
+from r1kit.core.errors import ConfigError
+from r1kit.core.nearest import did_you_mean
+from r1kit.tasks.arithmetic.problems import test_problems
+from r1kit.tasks.problems import LoadedProblems, load_problems
+
+_R1_SAMPLING: Final = SamplingConfig(temperature=0.6, top_p=0.95, max_new_tokens=32768)
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """A benchmark: its problems and the customary way to measure.
+
+    `data` is None when the problems are generated. `num_samples` and `sampling` are those of the DeepSeek-R1
+    report (section 3: T 0.6, top-p 0.95, up to 32,768 tokens, k from 4 to 64 by the size of the set; 64 for
+    AIME), or r1kit's own where the report has none.
+    """
+
+    name: str
+    description: str
+    data: ProblemData | None
+    num_samples: int
+    sampling: SamplingConfig = _R1_SAMPLING
+
+    @property
+    def prompt(self) -> str:
+        """The default prompt, which also serves files with this benchmark's problems."""
+        return "{problem}" if self.data is None else self.data.prompt
+
+
+_ALL: Final = (
+    Benchmark(
+        name="aime",
+        description="AIME 2024, 30 competition problems with answers from 0 to 999",
+        data=ProblemData(
+            path="HuggingFaceH4/aime_2024",
+            split="train",
+            revision="2fe88a2f1091d5048c0f36abc874fb997b3dd99a",
+            prompt="boxed",
+        ),
+        num_samples=64,
+    ),
+    Benchmark(
+        name="math500",
+        description="MATH-500, 500 problems from MATH with answers of many kinds",
+        data=ProblemData(
+            path="HuggingFaceH4/MATH-500",
+            split="test",
+            revision="6e4ed1a2a79af7d8630a6b768ec859cb5af4d3be",
+            columns=ProblemColumns(id="unique_id"),
+            prompt="boxed",
+        ),
+        num_samples=4,
+    ),
+    Benchmark(
+        name="gsm8k",
+        description="GSM8K test, 1,319 word problems from primary school with whole numbers as answers",
+        data=ProblemData(
+            path="openai/gsm8k",
+            subset="main",
+            split="test",
+            revision="740312add88f781978c0658806c59bc2815b9866",
+            columns=ProblemColumns(problem="question"),
+            answer_after="####",
+            prompt="boxed",
+        ),
+        num_samples=1,
+    ),
+    Benchmark(
+        name="arithmetic",
+        description="r1kit's own chains of + - *, 500 problems for each of 4, 5 and 6 operands",
+        data=None,
+        num_samples=1,
+        sampling=SamplingConfig(temperature=1.0, max_new_tokens=64),
+    ),
+)
+
+BENCHMARKS: Final = {benchmark.name: benchmark for benchmark in _ALL}
+"""Every benchmark by its name."""
+
+
+def find_benchmark(name: str) -> Benchmark:
+    """The benchmark of that name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if name not in BENCHMARKS:
+        raise ConfigError(
+            f"unknown benchmark {name!r}; one of: {', '.join(BENCHMARKS)}, or any name with data of your own"
+            f"{did_you_mean(name, BENCHMARKS)}"
+        )
+    return BENCHMARKS[name]
+
+
+def load_benchmark(task: EvalTask) -> LoadedProblems:
+    """The problems of a task: from its own data when it names some, else the benchmark's.
+
+    Data of its own is asked with the benchmark's prompt unless it sets one. The `data` that comes back is the
+    section that `build_messages` needs.
+
+    Raises:
+        ConfigError: there is no data, and no benchmark of that name.
+        DataError: the data cannot be used.
+        EnvironmentError_: the hub cannot be reached.
+    """
+    data = find_benchmark(task.name).data if task.data is None else _with_prompt(task.data, task.name)
+    if data is None:
+        return LoadedProblems(test_problems()[: task.limit], {}, ProblemData(path=task.name))
+    limits = [limit for limit in (data.limit, task.limit) if limit is not None]
+    return load_problems(data.model_copy(update={"limit": min(limits, default=None)}))
+
+
+def _with_prompt(data: ProblemData, name: str) -> ProblemData:
+    benchmark = BENCHMARKS.get(name)
+    if benchmark is None or "prompt" in data.model_fields_set:
+        return data
+    return data.model_copy(update={"prompt": benchmark.prompt})

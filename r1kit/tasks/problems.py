@@ -1,0 +1,111 @@
+"""Problems with golds, read from a JSONL file or a hub data set."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from r1kit.config.data import ProblemData
+from r1kit.core.errors import DataError
+from r1kit.core.problem import Problem, ProblemKind
+from r1kit.tasks.fields import IdRegister, require, row_id, text_in, wrong_type
+from r1kit.tasks.rows import Row, read_rows
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedProblems:
+    """Problems, how many rows were left out by reason, and the data section that says how they are asked."""
+
+    problems: list[Problem]
+    dropped: Mapping[str, int]
+    data: ProblemData
+
+
+def load_problems(data: ProblemData) -> LoadedProblems:
+    """The problems of a data section, in the order of their rows.
+
+    A row whose problem or gold is empty is left out and counted; a row without the columns is an error.
+
+    Raises:
+        DataError: the source or one of its rows cannot be used, or no row is left.
+        EnvironmentError_: the hub cannot be reached.
+    """
+    problems: list[Problem] = []
+    dropped: Counter[str] = Counter()
+    ids = IdRegister()
+    for row in read_rows(data):
+        problem = _read_problem(row, data)
+        reason = _why_unusable(problem, row, data)
+        if reason is not None:
+            dropped[reason] += 1
+            continue
+        ids.add(problem.id, row.place)
+        problems.append(problem)
+    if not problems:
+        reasons = ", ".join(f"{reason} ({count})" for reason, count in dropped.items())
+        raise DataError(f"{data.path}: none of its {dropped.total()} rows can be used: {reasons}")
+    return LoadedProblems(problems, dict(dropped), data)
+
+
+def _read_problem(row: Row, data: ProblemData) -> Problem:
+    columns = data.columns
+    text = text_in(row, columns.problem, _required(row, columns.problem, data, "columns.problem"))
+    kind = _kind(row, columns.kind, "kind" in columns.model_fields_set)
+    used = {columns.problem, columns.answer, columns.id, columns.kind}
+    return Problem(
+        id=row_id(row, columns.id, "id" in columns.model_fields_set),
+        problem=text,
+        answers=_answers(row, data, kind),
+        kind=kind,
+        extra={name: value for name, value in row.values.items() if name not in used},
+    )
+
+
+def _why_unusable(problem: Problem, row: Row, data: ProblemData) -> str | None:
+    if not problem.problem.strip():
+        return "no problem text"
+    if problem.answers or problem.kind is not ProblemKind.MATH:
+        return None
+    if data.answer_after is not None and row.values[data.columns.answer]:
+        return f"no {data.answer_after} before the answer"
+    return "no answer"
+
+
+def _required(row: Row, column: str, data: ProblemData, option: str) -> object:
+    return require(row, column, f"{data.columns.problem} and {data.columns.answer}", option)
+
+
+def _kind(row: Row, column: str, is_asked_for: bool) -> ProblemKind:
+    value = require(row, column, column, "columns.kind") if is_asked_for else row.values.get(column)
+    if value is None:
+        return ProblemKind.MATH
+    known = [kind.value for kind in ProblemKind]
+    if value not in known:
+        raise wrong_type(row, column, value, f"one of: {', '.join(known)}")
+    return ProblemKind(value)
+
+
+def _answers(row: Row, data: ProblemData, kind: ProblemKind) -> tuple[str, ...]:
+    """Accepted answers without surrounding space; empty ones are left away."""
+    column = data.columns.answer
+    if kind is not ProblemKind.MATH and column not in row.values:
+        return ()
+    value = _required(row, column, data, "columns.answer")
+    items = value if isinstance(value, list) else [] if value is None else [value]
+    texts = (_after_mark(_answer_text(row, column, item), data.answer_after) for item in items)
+    return tuple(text for text in texts if text)
+
+
+def _answer_text(row: Row, column: str, value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise wrong_type(row, column, value, "a string, a number or a list of them")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise wrong_type(row, column, value, "a finite number")
+    return str(value)
+
+
+def _after_mark(text: str, mark: str | None) -> str:
+    """What follows the last occurrence of the mark; empty when it does not occur."""
+    return text.strip() if mark is None else text.rpartition(mark)[2].strip() if mark in text else ""
