@@ -1,0 +1,101 @@
+"""The weighted sum of rewards that a configuration names, and the verdict alone."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from r1kit.config.rewards import RewardConfig
+from r1kit.core.errors import ConfigError
+from r1kit.core.problem import Problem
+from r1kit.core.rollout import Completion, Score
+from r1kit.rewards.custom import build_custom
+from r1kit.rewards.nearest import nearest_hint
+from r1kit.rewards.parts import BUILDERS, RewardFunction, build_math
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedReward:
+    """One term of the sum."""
+
+    name: str
+    weight: float
+    function: RewardFunction
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """Scores completions with a weighted sum of rewards; made by `build_scorer`."""
+
+    rewards: tuple[WeightedReward, ...]
+
+    def score(self, problem: Problem, completion: Completion) -> Score:
+        """The sum of weight * value, the value of each part by name, and the verdict of the math reward.
+
+        `reward` is None when a part is None: a sum without one of its terms would be another reward.
+        Raises RewardError when a user's function fails.
+        """
+        parts = {reward.name: reward.function(problem, completion) for reward in self.rewards}
+        values = {name: part.value for name, part in parts.items()}
+        judged = next((part for part in parts.values() if part.verdict is not None), None)
+        return Score(
+            reward=self._weighted_sum(values),
+            parts=values,
+            verdict=judged.verdict if judged else None,
+            extracted=judged.extracted if judged else None,
+        )
+
+    def _weighted_sum(self, values: Mapping[str, float | None]) -> float | None:
+        total = 0.0
+        for reward in self.rewards:
+            value = values[reward.name]
+            if value is None:
+                return None
+            total += reward.weight * value
+        return total
+
+
+def build_scorer(
+    rewards: Sequence[RewardConfig], *, default_max_tokens: int, think_is_open: bool = False
+) -> Scorer:
+    """The scorer of a configuration's rewards; everything that can be wrong with them is a ConfigError here.
+
+    `default_max_tokens` is the token limit that the length reward counts from, and `think_is_open` says
+    whether prompts end in `<think>`; a reward's own options come first.
+    """
+    defaults = {"max_tokens": default_max_tokens, "think_is_open": think_is_open}
+    built: dict[str, WeightedReward] = {}
+    for config in rewards:
+        if config.name in built:
+            raise ConfigError(f"reward {config.name} is named twice; give it once, with the weights added up")
+        built[config.name] = WeightedReward(config.name, config.weight, _build(config, defaults))
+    return Scorer(tuple(built.values()))
+
+
+def judge(problem: Problem, completion: Completion, *, think_is_open: bool = False) -> Score:
+    """The verdict alone, for evaluation and rejection sampling: reward 1.0 if CORRECT, else 0.0.
+
+    A problem of another kind than math, or without a gold, has no verdict, and its reward is None.
+    """
+    part = build_math(think_is_open=think_is_open)(problem, completion)
+    return Score(part.value, {"math": part.value}, part.verdict, part.extracted)
+
+
+def _build(config: RewardConfig, defaults: Mapping[str, Any]) -> RewardFunction:
+    if ":" in config.name:
+        return build_custom(config.name, config.options)
+    builder = BUILDERS.get(config.name)
+    if builder is None:
+        hint = nearest_hint(config.name, BUILDERS)
+        names = ", ".join(BUILDERS)
+        raise ConfigError(f"unknown reward {config.name!r}{hint}; there are {names} and module:function")
+    valid = inspect.signature(builder).parameters
+    for option in config.options:
+        if option not in valid:
+            hint = nearest_hint(option, valid)
+            raise ConfigError(
+                f"reward {config.name} has no option {option!r}{hint}; it has {', '.join(valid)}"
+            )
+    return builder(**{key: value for key, value in defaults.items() if key in valid} | config.options)

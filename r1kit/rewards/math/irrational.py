@@ -1,0 +1,161 @@
+"""Irrational and complex numbers to a chosen precision, with zeros made exact and every cost bounded.
+
+Symbolic simplification is not used: on nested roots and logarithms its time has no bound, while here each
+operation of the tree is carried out once, at one precision. mpmath, the arithmetic below sympy, does the work;
+it is loaded when the first irrational number is compared. It gets numbers, never text.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any, Final, TypeAlias
+
+import mpmath
+
+from r1kit.rewards.math.tree import AnswerError, TooLarge
+
+Number: TypeAlias = Any
+"""An mpmath mpf or mpc; the package has no type hints."""
+
+BASE_PRECISION: Final = 512
+PRECISION_PER_BIT: Final = 8
+MAX_MAGNITUDE: Final = 960
+_SIMPLE: Final = frozenset(("arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "exp"))
+_MPMATH_NAMES: Final = {"arcsin": "asin", "arccos": "acos", "arctan": "atan"}
+_QUOTIENTS: Final = {"tan": ("sin", "cos"), "cot": ("cos", "sin"), "sec": (None, "cos"), "csc": (None, "sin")}
+_LOCAL: Final = threading.local()
+
+
+class Reals:
+    """Arithmetic at `precision` bits that remembers how much precision the numbers it saw would need.
+
+    `magnitude` is the largest |log2| of a number seen. Sums and function values that vanish to half the
+    precision are zero: with `needed_precision` bits at hand, no number of that magnitude hides below. Only the
+    newest one in a thread may be used: they share a context.
+    """
+
+    def __init__(self, precision: int) -> None:
+        self.precision = precision
+        self.magnitude = 0
+        self.context = _thread_context()
+        self.context.prec = precision
+
+    @property
+    def needed_precision(self) -> int:
+        """Bits with which zero can be told from every number built of what was seen."""
+        return BASE_PRECISION + PRECISION_PER_BIT * self.magnitude
+
+    def lift(self, value: Fraction | Number) -> Number:
+        """A fraction as a number; AnswerError when it is too large or too fine."""
+        if not isinstance(value, Fraction):
+            return value
+        self._note(max(value.numerator.bit_length(), value.denominator.bit_length()))
+        return self.context.mpf(value.numerator) / value.denominator
+
+    def constant(self, name: str) -> Number:
+        """The value of pi, e or i."""
+        context = self.context
+        return {"pi": +context.pi, "e": +context.e, "i": context.mpc(0, 1)}[name]
+
+    def operate(self, name: str, args: Sequence[Fraction | Number]) -> Number:
+        """One operation of the tree; AnswerError when it is undefined or the result out of range."""
+        try:
+            result = self._operate(name, args)
+        except (ZeroDivisionError, ValueError, OverflowError) as error:
+            raise AnswerError(f"{name} is undefined: {error}") from error
+        return self._checked(result, abs(result))
+
+    def is_same(self, left: Number, right: Number) -> bool:
+        """Whether two numbers are equal to half the precision, relative to the larger one."""
+        return not self._sum([left, -right])
+
+    def _operate(self, name: str, args: Sequence[Fraction | Number]) -> Number:
+        if name in ("pow", "root"):
+            base, exponent = args
+            return self._power(self.lift(base), exponent if name == "pow" else 1 / exponent)
+        numbers = [self.lift(arg) for arg in args]
+        match name, numbers:
+            case "add", _:
+                return self._sum(numbers)
+            case "mul", _:
+                return self.context.fprod(numbers)
+            case "div", [x, y]:
+                return x / y
+            case "log", [x, base]:
+                return self._function("ln", x) / self._function("ln", base)
+            case _, [x]:
+                return self._operate_on_one(name, x)
+        raise AnswerError(f"{name} of an irrational number is not supported")
+
+    def _operate_on_one(self, name: str, x: Number) -> Number:
+        simple: dict[str, Callable[[], Number]] = {
+            "neg": lambda: -x,
+            "abs": lambda: abs(x),
+            "percent": lambda: x / 100,
+            "degree": lambda: x * self.context.pi / 180,
+        }
+        if name in simple:
+            return simple[name]()
+        if name in _QUOTIENTS:
+            above, below = _QUOTIENTS[name]
+            return (self._function(above, x) if above else 1) / self._function(below, x)
+        return self._function(name, x)
+
+    def _function(self, name: str, x: Number) -> Number:
+        if name not in ("sin", "cos", "ln", *_SIMPLE):
+            raise AnswerError(f"{name} of an irrational number is not supported")
+        if name == "ln" and not x:
+            raise AnswerError("the logarithm of zero")
+        # The time of a function grows with its argument, so the result is not the only thing to bound.
+        self._checked(x, abs(x))
+        result = getattr(self.context, _MPMATH_NAMES.get(name, name))(x)
+        return self._checked(result, max(abs(result), 1))
+
+    def _sum(self, terms: Sequence[Number]) -> Number:
+        return self._checked(self.context.fsum(terms), max(map(abs, terms)))
+
+    def _power(self, x: Number, y: Fraction | Number) -> Number:
+        """x ** y, the principal value, but the real one for odd roots of negative numbers."""
+        if not x:
+            return self._power_of_zero(y)
+        is_odd_root = isinstance(y, Fraction) and y.denominator % 2 and not self.context.im(x)
+        if is_odd_root and self.context.re(x) < 0:
+            magnitude = self._power(-x, y)
+            return -magnitude if y.numerator % 2 else magnitude
+        exponent = self.lift(y) * self.context.log(x)
+        if self.context.mag(exponent) > MAX_MAGNITUDE.bit_length():
+            raise TooLarge("a power too large to compute")
+        return self.context.exp(exponent)
+
+    def _power_of_zero(self, y: Fraction | Number) -> Number:
+        if not self.context.re(self.lift(y)) > 0:
+            raise AnswerError("zero to a power that is not positive")
+        return self.context.mpf(0)
+
+    def _checked(self, value: Number, scale: Number) -> Number:
+        """The value with a part that vanishes beside `scale` made zero; AnswerError when out of range."""
+        context = self.context
+        if not context.isfinite(value):
+            raise AnswerError("undefined")
+        smallest = context.ldexp(scale, -self.precision // 2)
+        real, imaginary = (
+            0 if abs(part) <= smallest else part for part in (context.re(value), context.im(value))
+        )
+        value = context.mpc(real, imaginary) if imaginary else context.mpf(real)
+        if value:
+            self._note(abs(int(context.mag(value))))
+        return value
+
+    def _note(self, bits: int) -> None:
+        if bits > MAX_MAGNITUDE:
+            raise TooLarge("a number too large or too fine beside an irrational one")
+        self.magnitude = max(self.magnitude, bits)
+
+
+def _thread_context() -> Any:
+    """This thread's own mpmath context: making one takes half a millisecond, and the global one is not ours."""
+    if not hasattr(_LOCAL, "context"):
+        _LOCAL.context = mpmath.MPContext()
+    return _LOCAL.context

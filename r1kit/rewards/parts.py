@@ -1,0 +1,93 @@
+"""The rewards that can be named in a configuration. Each builder checks its options and returns a function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from r1kit.core.errors import ConfigError
+from r1kit.core.problem import Problem, ProblemKind
+from r1kit.core.rollout import Completion, Verdict
+from r1kit.rewards.format import format_reward
+from r1kit.rewards.language import LANGUAGES, language_reward
+from r1kit.rewards.length import overlong_penalty
+from r1kit.rewards.math import check
+from r1kit.rewards.reasoning import parse_reasoning
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The value of one reward (None: undeterminable), with the verdict of a reward that judges the answer."""
+
+    value: float | None
+    verdict: Verdict | None = None
+    extracted: str | None = None
+
+
+RewardFunction: TypeAlias = Callable[[Problem, Completion], Part]
+
+
+def build_math(*, think_is_open: bool = False) -> RewardFunction:
+    """1.0 for a CORRECT answer, else 0.0; None for problems that are not of kind math or have no gold."""
+    _require(isinstance(think_is_open, bool), "math", "think_is_open", think_is_open, "true or false")
+
+    def math_reward(problem: Problem, completion: Completion) -> Part:
+        if problem.kind is not ProblemKind.MATH or not problem.answers:
+            return Part(None)
+        result = check(problem.answers, completion.text, think_is_open=think_is_open)
+        return Part(float(result.correct), result.verdict, result.extracted)
+
+    return math_reward
+
+
+def build_format(*, think_is_open: bool = False) -> RewardFunction:
+    """1.0 for one block of thinking and one answer, else 0.0."""
+    _require(isinstance(think_is_open, bool), "format", "think_is_open", think_is_open, "true or false")
+    return lambda _, completion: Part(format_reward(completion.text, think_is_open=think_is_open))
+
+
+def build_language(*, language: str = "en", think_is_open: bool = False) -> RewardFunction:
+    """The share of the reasoning's words that are in the language."""
+    _require(language in LANGUAGES, "language", "language", language, " or ".join(LANGUAGES))
+    _require(isinstance(think_is_open, bool), "language", "think_is_open", think_is_open, "true or false")
+
+    def consistency(_: Problem, completion: Completion) -> Part:
+        think = parse_reasoning(completion.text, think_is_open=think_is_open).think
+        return Part(language_reward(think, language))
+
+    return consistency
+
+
+def build_length(*, max_tokens: int, buffer: int | None = None) -> RewardFunction:
+    """The soft overlong punishment; the buffer is a fifth of `max_tokens` unless given, as in DAPO."""
+    _require(_is_natural(max_tokens), "length", "max_tokens", max_tokens, "a whole number of at least 1")
+    size = max(max_tokens // 5, 1) if buffer is None else buffer
+    _require(
+        _is_natural(size) and size <= max_tokens,
+        "length",
+        "buffer",
+        buffer,
+        f"a whole number in 1..{max_tokens}",
+    )
+    return lambda _, completion: Part(
+        overlong_penalty(completion.num_tokens, max_tokens=max_tokens, buffer=size)
+    )
+
+
+BUILDERS: Final[Mapping[str, Callable[..., RewardFunction]]] = {
+    "math": build_math,
+    "format": build_format,
+    "language": build_language,
+    "length": build_length,
+}
+"""Name in a configuration -> builder; the builder's keyword arguments are the reward's options."""
+
+
+def _require(condition: bool, reward: str, option: str, value: Any, wanted: str) -> None:
+    if not condition:
+        raise ConfigError(f"reward {reward}: option {option} is {value!r}; it must be {wanted}")
+
+
+def _is_natural(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
