@@ -88,13 +88,12 @@ def _score(
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     if temperature != 1:
         logits = logits / temperature
-    logprobs = logits.gather(-1, targets[:, None]).squeeze(-1) - logits.logsumexp(dim=-1)
-    return (logprobs, _entropy(logits.detach())) if with_entropy else (logprobs,)
-
-
-def _entropy(logits: Tensor) -> Tensor:
-    surprise: Tensor = torch.special.entr(logits.softmax(dim=-1))  # entr(0) is 0, while 0 * -inf is nan
-    return surprise.sum(dim=-1)
+    log_probabilities = logits.log_softmax(dim=-1)
+    logprobs = log_probabilities.gather(-1, targets[:, None]).squeeze(-1)
+    if not with_entropy:
+        return (logprobs,)
+    # entr(p) is -p log p with entr(0) = 0, while 0 * -inf would be nan.
+    return logprobs, torch.special.entr(log_probabilities.detach().exp()).sum(dim=-1)
 
 
 def _in_chunks(

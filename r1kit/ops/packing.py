@@ -1,7 +1,7 @@
 """Several documents in one row, so that no token is spent on padding.
 
-R rows, L the longest row's length. Documents are kept apart by attention (see `document_mask`) and by
-positions that start again at 0.
+R rows, L the longest row's length. Positions start again at 0 with each document, and that is what keeps
+documents apart: transformers builds a block mask from them where no attention mask is given.
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ class PackedRows:
     """Token ids, `pad_id` behind the last document."""
     position_ids: Int[Tensor, "R L"]
     """0, 1, 2, ... over each document; 0 on padding."""
-    document_ids: Int[Tensor, "R L"]
-    """1 for the first document of a row, 2 for the second, ...; 0 on padding."""
 
 
 def pack_sequences(lengths: Sequence[int], max_length: int) -> list[list[int]]:
@@ -53,13 +51,11 @@ def pack_sequences(lengths: Sequence[int], max_length: int) -> list[list[int]]:
 
 
 def pack_rows(sequences: Sequence[Sequence[int]], rows: Sequence[Sequence[int]], pad_id: int) -> PackedRows:
-    """Token ids, positions and document numbers of `rows`, each a list of indices into `sequences`."""
-    documents = [[number for number, index in enumerate(row, 1) for _ in sequences[index]] for row in rows]
+    """Token ids and positions of `rows`, each a list of indices into `sequences`."""
     positions = [[position for index in row for position in range(len(sequences[index]))] for row in rows]
     return PackedRows(
         input_ids=_rectangle(join_rows(sequences, rows), pad_id),
         position_ids=_rectangle(positions, 0),
-        document_ids=_rectangle(documents, 0),
     )
 
 
@@ -71,16 +67,6 @@ def pack_flags(flags: Sequence[Sequence[bool]], rows: Sequence[Sequence[int]]) -
 def join_rows(sequences: Sequence[Sequence[int]], rows: Sequence[Sequence[int]]) -> list[list[int]]:
     """The sequences of each row one after the other, not padded."""
     return [[value for index in row for value in sequences[index]] for row in rows]
-
-
-def next_token_mask(trained: Bool[Tensor, "R L"], document_ids: Int[Tensor, "R L"]) -> Bool[Tensor, "R L-1"]:
-    """True at position t when token t + 1 is trained and belongs to the same document.
-
-    Goes with logits `[:, :-1]` and targets `input_ids[:, 1:]`: the first token of a document is never
-    predicted from the document before it.
-    """
-    inside = (document_ids[:, 1:] == document_ids[:, :-1]) & (document_ids[:, 1:] > 0)
-    return trained[:, 1:] & inside
 
 
 def _longest_first(lengths: Sequence[int]) -> list[int]:

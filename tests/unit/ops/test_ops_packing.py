@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from r1kit.core.errors import DataError
-from r1kit.ops.packing import next_token_mask, pack_flags, pack_rows, pack_sequences
+from r1kit.ops.packing import pack_flags, pack_rows, pack_sequences
 
 LENGTHS = st.lists(st.integers(0, 32), max_size=60)
 
@@ -40,11 +40,10 @@ def test_a_sequence_longer_than_a_row_is_refused_by_number() -> None:
         pack_sequences([3, 9], max_length=8)
 
 
-def test_rows_hold_tokens_positions_and_document_numbers() -> None:
+def test_rows_hold_tokens_and_positions() -> None:
     packed = pack_rows([[1, 2, 3], [4, 5], [6]], rows=[[0, 1], [2]], pad_id=0)
     assert packed.input_ids.tolist() == [[1, 2, 3, 4, 5], [6, 0, 0, 0, 0]]
     assert packed.position_ids.tolist() == [[0, 1, 2, 0, 1], [0, 0, 0, 0, 0]]
-    assert packed.document_ids.tolist() == [[1, 1, 1, 2, 2], [1, 0, 0, 0, 0]]
 
 
 def test_flags_follow_their_tokens() -> None:
@@ -59,28 +58,16 @@ def test_every_document_can_be_read_back_from_its_row(sequences: list[list[int]]
     rows = pack_sequences([len(sequence) for sequence in sequences], max_length=8)
     packed = pack_rows(sequences, rows, pad_id=0)
     for row, indices in enumerate(rows):
-        for number, index in enumerate(indices, 1):
-            inside = packed.document_ids[row] == number
-            assert packed.input_ids[row][inside].tolist() == sequences[index]
-            assert packed.position_ids[row][inside].tolist() == list(range(len(sequences[index])))
-    total = sum(map(len, sequences))
-    assert (packed.document_ids > 0).sum() == (packed.input_ids > 0).sum() == total
+        start = 0
+        for index in indices:
+            place = slice(start, start + len(sequences[index]))
+            assert packed.input_ids[row, place].tolist() == sequences[index]
+            assert packed.position_ids[row, place].tolist() == list(range(len(sequences[index])))
+            start = place.stop
+    assert (packed.input_ids > 0).sum() == sum(map(len, sequences))
 
 
 def test_no_rows_give_an_empty_rectangle() -> None:
     assert pack_rows([], pack_sequences([], 8), pad_id=0).input_ids.shape == (0, 0)
 
 
-def test_a_document_does_not_learn_from_the_one_before_it() -> None:
-    document_ids = torch.tensor([[1, 1, 1, 2, 2, 0], [1, 2, 3, 3, 3, 3]])
-    trained = torch.ones_like(document_ids, dtype=torch.bool)
-    assert next_token_mask(trained, document_ids).int().tolist() == [[1, 1, 0, 1, 0], [0, 0, 1, 1, 1]]
-    prompt = torch.tensor([[0, 1, 1, 0, 1, 0], [1, 1, 0, 0, 1, 1]]).bool()
-    assert next_token_mask(prompt, document_ids).int().tolist() == [[1, 1, 0, 1, 0], [0, 0, 0, 1, 1]]
-
-
-def test_padding_is_never_trained() -> None:
-    document_ids = torch.tensor([[1, 1, 0, 0]])
-    assert next_token_mask(torch.ones(1, 4, dtype=torch.bool), document_ids).tolist() == [
-        [True, False, False]
-    ]
