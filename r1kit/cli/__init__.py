@@ -1,0 +1,1 @@
+"""The command line: one file a command, each of which parses, calls its room's function and prints."""

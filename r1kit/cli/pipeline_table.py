@@ -1,0 +1,121 @@
+"""The end of a pipeline on screen: a row a stage, and a row an evaluation with its accuracies side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+from r1kit.tracking.screen import duration_text
+
+_HEADLINES: Final = {
+    "sft": {"loss": "sft/loss", "evaluation loss": "sft/eval_loss", "texts": "num_examples"},
+    "grpo": {
+        "reward": "reward/mean",
+        "held-out before": "held_out_before/pass@1",
+        "after": "held_out/pass@1",
+    },
+    "reject-sample": {"kept": "num_kept", "rejected": "num_rejected", "pass rate": "pass_rate"},
+}
+"""By kind of stage: what its row shows, and the metric behind it."""
+
+_RATES: Final = {
+    "format": "format_rate",
+    "language": "language_rate",
+    "truncated": "truncated_rate",
+    "tokens": "mean_tokens",
+}
+
+
+def print_pipeline(stages: Sequence[Mapping[str, Any]]) -> None:
+    """Print the stages of a pipeline's summary, and after them its evaluations."""
+    console = Console(highlight=False)
+    console.print(_stage_table(stages))
+    evaluations = [stage for stage in stages if stage["stage"] == "eval" and stage["metrics"]]
+    if evaluations:
+        console.print()
+        console.print(_evaluation_table(evaluations))
+        console.print("accuracy: pass@1 when sampled +- standard error over problems / greedy", style="dim")
+
+
+def _stage_table(stages: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table("stage", "kind", "status", "time", "result", box=None, pad_edge=False)
+    for stage in stages:
+        seconds = stage["seconds"]
+        time = "" if seconds is None else duration_text(seconds)
+        table.add_row(stage["id"], stage["stage"], stage["status"], time, _headline(stage))
+    return table
+
+
+def _headline(stage: Mapping[str, Any]) -> str:
+    metrics, wanted = stage["metrics"], _HEADLINES.get(stage["stage"], {})
+    parts = [f"{label} {_number(metrics[name])}" for label, name in wanted.items() if name in metrics]
+    if stage["stage"] == "eval":
+        parts = [f"{task} {_number(metrics[f'{task}/pass@1'])}" for task in _tasks(metrics)]
+    return ", ".join(parts)
+
+
+def _evaluation_table(stages: Sequence[Mapping[str, Any]]) -> Table:
+    columns = _union(_accuracy_columns(stage["metrics"]) for stage in stages)
+    rates = [
+        (label, name) for label, name in _RATES.items() if any(_rate(s["metrics"], name) for s in stages)
+    ]
+    table = Table(
+        "evaluation", *(_title(*c) for c in columns), *(r[0] for r in rates), box=None, pad_edge=False
+    )
+    for stage in stages:
+        metrics = stage["metrics"]
+        cells = [_accuracy(metrics, task, level) for task, level in columns]
+        table.add_row(stage["id"], *cells, *(_rate(metrics, name) for _, name in rates))
+    return table
+
+
+def _accuracy_columns(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(task, level) of each accuracy; the level is empty for a task without levels."""
+    columns = []
+    for task in _tasks(metrics):
+        prefix = f"{task}/level="
+        levels = _union(
+            [name.removeprefix(prefix).split("/")[0]] for name in metrics if name.startswith(prefix)
+        )
+        columns += [(task, level) for level in levels or [""]]
+    return columns
+
+
+def _tasks(metrics: Mapping[str, Any]) -> list[str]:
+    return [
+        name.removesuffix("/pass@1") for name in metrics if name.endswith("/pass@1") and name.count("/") == 1
+    ]
+
+
+def _title(task: str, level: str) -> str:
+    return f"{task}: {level}" if level else task
+
+
+def _accuracy(metrics: Mapping[str, Any], task: str, level: str) -> str:
+    middle = f"level={level}/" if level else ""
+    sampled, greedy = metrics.get(f"{task}/{middle}pass@1"), metrics.get(f"{task}/greedy/{middle}pass@1")
+    error = metrics.get(f"{task}/{middle}pass@1_stderr")
+    text = "" if sampled is None else f"{sampled:.3f}"
+    text += "" if error is None else f"+-{error:.3f}"
+    return text if greedy is None else f"{text} / {greedy:.3f}"
+
+
+def _rate(metrics: Mapping[str, Any], name: str) -> str:
+    """The figure of each task, in their order."""
+    return " ".join(
+        _number(metrics[f"{task}/{name}"]) for task in _tasks(metrics) if f"{task}/{name}" in metrics
+    )
+
+
+def _number(value: float) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
+
+
+def _union(groups: Iterable[Sequence[Any]]) -> list[Any]:
+    """All items in the order they first occur."""
+    return list(dict.fromkeys(item for group in groups for item in group))

@@ -1,0 +1,123 @@
+"""Runs benchmarks on a model: k samples a problem, and one greedy one if asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from r1kit.config.sampling import SamplingConfig
+from r1kit.config.stages import EvalConfig
+from r1kit.core.rollout import Group
+from r1kit.core.seeds import derive_seed
+from r1kit.generation import Engine, build_engine
+from r1kit.models.load import load_policy
+from r1kit.rewards.compose import judge
+from r1kit.rollout.collect import collect_groups
+from r1kit.rollout.prompts import PromptedProblem
+from r1kit.rollout.setup import keep_usable
+from r1kit.rollout.summary import summarise, summarise_by_level
+from r1kit.tasks.benchmarks import BENCHMARKS, load_benchmark
+from r1kit.tracking.tracker import Tracker
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """One way of sampling: its name in metrics, the samples a problem and the distribution."""
+
+    name: str
+    num_samples: int
+    sampling: SamplingConfig
+
+    def describe(self) -> str:
+        """The settings a figure cannot be read without."""
+        s = self.sampling
+        if s.temperature == 0:
+            return f"greedy, at most {s.max_new_tokens} tokens"
+        return (
+            f"k={self.num_samples}, T={s.temperature:g}, top-p={s.top_p:g}, at most {s.max_new_tokens} tokens"
+        )
+
+
+def run(config: EvalConfig) -> dict[str, Any]:
+    """Evaluate as `config` says; the summary as written to `summary.json`, every sample in `rollouts.jsonl`.
+
+    Metrics are named `TASK/FIGURE`, `TASK/greedy/FIGURE` for the greedy run, and `TASK/level=L/FIGURE` where
+    problems have levels.
+
+    Raises:
+        R1KitError: a benchmark or the model cannot be used; nothing was sampled.
+    """
+    tasks = {task.name: keep_usable(load_benchmark(task)) for task in config.tasks}
+    with Tracker(
+        config.output, stage="eval", config=config.model_dump(mode="json"), seed=config.seed
+    ) as tracker:
+        policy = load_policy(config.model, train=False, seed=config.seed, say=tracker.say)
+        engine = build_engine(policy, config.engine)
+        prompted = {
+            name: problems.render(policy, config.sampling.max_new_tokens, tracker.say)
+            for name, problems in tasks.items()
+        }
+        metrics: dict[str, float] = {}
+        for name, problems in prompted.items():
+            for protocol in _protocols(config, name):
+                metrics |= _evaluate(name, problems, protocol, config, engine, tracker)
+        tracker.metrics(0, metrics)
+        protocols = {f"{name}/{p.name}": p.describe() for name in tasks for p in _protocols(config, name)}
+        return tracker.finish({**metrics, "protocols": protocols})
+
+
+def _protocols(config: EvalConfig, task: str) -> list[Protocol]:
+    num_samples = config.num_samples
+    if num_samples is None:
+        num_samples = BENCHMARKS[task].num_samples if task in BENCHMARKS else 1
+    protocols = [Protocol("sampled", num_samples, config.sampling)]
+    if config.greedy:
+        greedy = config.sampling.model_copy(update={"temperature": 0.0})
+        protocols.append(Protocol("greedy", 1, greedy))
+    return protocols
+
+
+def _evaluate(
+    name: str,
+    prompted: Sequence[PromptedProblem],
+    protocol: Protocol,
+    config: EvalConfig,
+    engine: Engine,
+    tracker: Tracker,
+) -> dict[str, float]:
+    """Sample, judge and log one benchmark under one protocol; its figures by metric name."""
+    label = f"{name} ({protocol.name})"
+    with tracker.progress(label, total=len(prompted) * protocol.num_samples, unit="completion") as progress:
+        groups = collect_groups(
+            engine,
+            prompted,
+            group_size=protocol.num_samples,
+            sampling=protocol.sampling,
+            score=judge,
+            seed=derive_seed(config.seed, "eval", name, protocol.name),
+            on_finished=lambda count, _tokens: progress.advance(count),
+        )
+    tracker.rollouts(0, groups, phase=label)
+    prefix = name if protocol.name == "sampled" else f"{name}/{protocol.name}"
+    figures = summarise(groups, config.language)
+    tracker.say(f"{label}: {_in_words(figures)} [{protocol.describe()}]")
+    return _named(groups, figures, prefix, config.language)
+
+
+def _named(
+    groups: Sequence[Group], figures: dict[str, float], prefix: str, language: str | None
+) -> dict[str, float]:
+    metrics = {f"{prefix}/{figure}": value for figure, value in figures.items()}
+    for level, level_figures in summarise_by_level(groups, language).items():
+        metrics |= {f"{prefix}/level={level}/{figure}": value for figure, value in level_figures.items()}
+    return metrics
+
+
+def _in_words(figures: dict[str, float]) -> str:
+    error = f" +- {figures['pass@1_stderr']:.3f}" if "pass@1_stderr" in figures else ""
+    accuracy = f"pass@1 {figures['pass@1']:.3f}{error}, " if "pass@1" in figures else ""
+    return (
+        f"{accuracy}truncated {figures['truncated_rate']:.2f}, "
+        f"no answer {figures.get('no_answer_rate', 0.0):.2f}, {figures['mean_tokens']:.1f} tokens"
+    )

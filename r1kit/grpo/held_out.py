@@ -1,0 +1,67 @@
+"""Accuracy on problems that are not trained on, while training goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from r1kit.config.stages import GrpoConfig
+from r1kit.core.seeds import derive_seed
+from r1kit.generation.engine import Engine
+from r1kit.models.policy import Policy
+from r1kit.rewards.compose import judge
+from r1kit.rollout.collect import collect_groups
+from r1kit.rollout.prompts import PromptedProblem
+from r1kit.rollout.setup import UsableProblems
+from r1kit.rollout.summary import summarise
+from r1kit.tracking.tracker import Tracker
+
+
+@dataclass(slots=True)
+class HeldOut:
+    """Evaluates every `held_out.every` steps, or never without held-out problems; remembers first and last."""
+
+    config: GrpoConfig
+    prompted: Sequence[PromptedProblem]
+    engine: Engine
+    tracker: Tracker
+    first: dict[str, float] = field(default_factory=dict)
+    last: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def build(
+        cls,
+        config: GrpoConfig,
+        problems: UsableProblems | None,
+        policy: Policy,
+        engine: Engine,
+        tracker: Tracker,
+    ) -> HeldOut:
+        """Render the problems once for all evaluations."""
+        max_new_tokens = config.sampling.max_new_tokens
+        prompted = problems.render(policy, max_new_tokens, tracker.say) if problems else []
+        return cls(config, prompted, engine, tracker)
+
+    def evaluate(self, step: int) -> None:
+        """Sample and log when it is `step`'s turn: before the first, every so many, after the last."""
+        plan = self.config.held_out
+        if plan is None or (step % plan.every != 0 and step != self.config.steps):
+            return
+        groups = collect_groups(
+            self.engine,
+            self.prompted,
+            group_size=plan.num_samples,
+            sampling=self.config.sampling,
+            score=judge,
+            seed=derive_seed(self.config.seed, "held_out"),
+        )
+        self.last = summarise(groups)
+        self.first = self.first or self.last
+        self.tracker.metrics(step, {f"held_out/{name}": value for name, value in self.last.items()})
+        self.tracker.rollouts(step, groups, phase="held_out")
+        self.tracker.say(f"step {step}: held-out pass@1 {self.last['pass@1']:.3f} on {len(groups)} problems")
+
+    def summary(self) -> dict[str, float]:
+        """The first and the last figures, as `held_out/NAME` and `held_out_before/NAME`."""
+        after = {f"held_out/{name}": value for name, value in self.last.items()}
+        return {f"held_out_before/{name}": value for name, value in self.first.items()} | after

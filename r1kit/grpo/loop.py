@@ -1,0 +1,141 @@
+"""GRPO on one screen: sample problems, collect groups, update the policy, log.
+
+The objective is DeepSeekMath's (Shao et al. 2024, eq. 3) as DeepSeek-R1 uses it (2025, eq. 1 to 3). Every
+variant is a setting of `config.algorithm`; the mathematics is in `objectives/`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from r1kit.config.stages import GrpoConfig
+from r1kit.core.seeds import derive_seed
+from r1kit.generation import Engine, build_engine
+from r1kit.grpo.batch import build_batch
+from r1kit.grpo.held_out import HeldOut
+from r1kit.grpo.metrics import rollout_metrics
+from r1kit.grpo.update import update_policy
+from r1kit.models.load import load_policy
+from r1kit.models.policy import Policy
+from r1kit.rewards.compose import Scorer, build_scorer
+from r1kit.rollout.collect import collect_groups
+from r1kit.rollout.estimators import mean
+from r1kit.rollout.prompts import PromptedProblem
+from r1kit.rollout.setup import UsableProblems, load_usable_problems
+from r1kit.tracking.tracker import Tracker
+from r1kit.training.optimizer import Optimizer, peak_learning_rate
+from r1kit.training.sampler import shuffled_batches
+
+
+def run(config: GrpoConfig) -> dict[str, Any]:
+    """Train a policy as `config` says; the run's summary, as written to `summary.json`.
+
+    Raises:
+        R1KitError: data, rewards or model cannot be used (nothing was trained), or training diverged.
+    """
+    scorer = build_scorer(config.rewards, default_max_tokens=config.sampling.max_new_tokens)
+    problems = load_usable_problems(config.data)
+    held_out = load_usable_problems(config.held_out.data) if config.held_out else None
+    with Tracker(
+        config.output, stage="grpo", config=config.model_dump(mode="json"), seed=config.seed
+    ) as tracker:
+        return tracker.finish(_train(config, scorer, problems, held_out, tracker))
+
+
+def _train(
+    config: GrpoConfig,
+    scorer: Scorer,
+    problems: UsableProblems,
+    held_out_problems: UsableProblems | None,
+    tracker: Tracker,
+) -> dict[str, Any]:
+    with_reference = config.algorithm.beta > 0
+    policy = load_policy(
+        config.model, train=True, with_reference=with_reference, seed=config.seed, say=tracker.say
+    )
+    prompted = problems.render(policy, config.sampling.max_new_tokens, tracker.say)
+    trainer = GrpoTrainer(
+        config, policy, build_engine(policy, config.engine), scorer, _optimizer(config, policy), tracker
+    )
+    held_out = HeldOut.build(config, held_out_problems, policy, trainer.engine, tracker)
+    held_out.evaluate(step=0)
+    batches = shuffled_batches(len(prompted), config.algorithm.problems_per_step, config.seed)
+    rewards: list[float] = []
+    with tracker.progress("grpo", total=config.steps, unit="step") as progress:
+        for step, indices in enumerate(islice(batches, config.steps), start=1):
+            metrics = trainer.step(step, [prompted[i] for i in indices])
+            rewards.append(metrics.get("reward/mean", float("nan")))
+            held_out.evaluate(step)
+            progress.advance(**_headline(metrics))
+    tracker.say(_in_words(rewards, held_out))
+    policy.save(config.output / policy.saved_as, stage="grpo", seed=config.seed)
+    return {**metrics, **held_out.summary(), "num_problems": len(prompted)}
+
+
+def _optimizer(config: GrpoConfig, policy: Policy) -> Optimizer:
+    return Optimizer(
+        policy.trainable_parameters(),
+        config.optim,
+        learning_rate=peak_learning_rate(config.optim, "grpo", config.model),
+        num_steps=config.steps * config.algorithm.updates_per_batch,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class GrpoTrainer:
+    """Everything a step needs."""
+
+    config: GrpoConfig
+    policy: Policy
+    engine: Engine
+    scorer: Scorer
+    optimizer: Optimizer
+    tracker: Tracker
+
+    def step(self, step: int, prompted: Sequence[PromptedProblem]) -> dict[str, float]:
+        """Sample a group for each of `prompted`, update the policy on them, log; the step's metrics."""
+        started = time.perf_counter()
+        groups = collect_groups(
+            self.engine,
+            prompted,
+            group_size=self.config.algorithm.group_size,
+            sampling=self.config.sampling,
+            score=self.scorer.score,
+            seed=derive_seed(self.config.seed, "grpo", step),
+        )
+        sampled = time.perf_counter()
+        batch = build_batch(groups, self.config.algorithm, self.config.sampling.max_new_tokens)
+        metrics = rollout_metrics(groups, batch)
+        metrics |= update_policy(self.policy, self.optimizer, batch, self.config)
+        metrics |= {
+            "time/rollout_seconds": sampled - started,
+            "time/update_seconds": time.perf_counter() - sampled,
+        }
+        self.tracker.metrics(step, metrics)
+        self.tracker.rollouts(step, groups)
+        return metrics
+
+
+def _in_words(rewards: Sequence[float], held_out: HeldOut) -> str:
+    """What training changed: mean reward over the first and the last tenth of the steps, and held-out accuracy."""
+    tenth = max(1, len(rewards) // 10)
+    before, after = mean(rewards[:tenth]), mean(rewards[-tenth:])
+    text = f"{len(rewards)} steps: mean reward {before:.3f} -> {after:.3f}"
+    if held_out.first:
+        text += f", held-out pass@1 {held_out.first['pass@1']:.3f} -> {held_out.last['pass@1']:.3f}"
+    return text
+
+
+def _headline(metrics: dict[str, float]) -> dict[str, float]:
+    """What the screen leads with. Not the loss: at one update a batch its value is about 0, its gradient is not."""
+    names = {
+        "reward": "reward/mean",
+        "kl": "policy/kl",
+        "grad": "optim/grad_norm",
+        "tokens": "completion/mean_tokens",
+    }
+    return {short: metrics[name] for short, name in names.items() if name in metrics}

@@ -1,0 +1,53 @@
+"""What identifies a stage's result: its configuration, its local inputs, and the stages before it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from r1kit.config.stages import StageConfig
+
+
+def fingerprint(config: StageConfig, upstream: Iterable[str]) -> str:
+    """Hex digest that changes when the stage would give another result.
+
+    It covers the resolved configuration without `output`, the contents of every local file it names (of a
+    folder: names, sizes and modification times of its files), and the fingerprints of the stages it needs.
+    Files that an earlier stage writes are covered by that stage's fingerprint, so they are not read.
+    """
+    values = config.model_dump(mode="json", exclude={"output"})
+    stages_dir = config.output.parent
+    inputs = {text: _content(Path(text)) for text in _strings(values) if _is_local_input(text, stages_dir)}
+    # Where the pipeline's folder lies does not change what is in it.
+    text = json.dumps([values, inputs, list(upstream)], sort_keys=True).replace(str(stages_dir), "@stages")
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _strings(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item)
+
+
+def _is_local_input(text: str, stages_dir: Path) -> bool:
+    # A prompt text can be longer than any path may be, which exists() refuses with an OSError.
+    if not text or len(text) > 255 or "\n" in text:
+        return False
+    path = Path(text)
+    return path.exists() and stages_dir not in path.parents
+
+
+def _content(path: Path) -> str:
+    if path.is_file():
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    files = sorted(entry for entry in path.rglob("*") if entry.is_file())
+    listing = [(str(f.relative_to(path)), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
+    return hashlib.sha256(repr(listing).encode()).hexdigest()

@@ -1,0 +1,60 @@
+"""Which completions of a problem are kept, and why the others are not."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from r1kit.config.stages import KeepConfig
+from r1kit.core.rollout import FinishReason, Group, Rollout, Verdict
+from r1kit.rewards.format import format_reward, parse_reasoning
+from r1kit.rewards.language import is_mixed
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A rollout with the reason it was rejected for; None when it is kept."""
+
+    rollout: Rollout
+    reason: str | None
+
+
+def decide(group: Group, rules: KeepConfig, rng: random.Random) -> list[Decision]:
+    """One decision a rollout of `group`, in its order. The first rule that fails names the reason."""
+    reasons = [_flaw(rollout, rules) for rollout in group.rollouts]
+    seen: set[str] = set()
+    for number, rollout in enumerate(group.rollouts):
+        text = rollout.completion.text.strip()
+        if reasons[number] is None and text in seen:
+            reasons[number] = "duplicate"
+        seen |= {text} if reasons[number] is None else set()
+    acceptable = [number for number, reason in enumerate(reasons) if reason is None]
+    chosen = set(_select(acceptable, group.rollouts, rules, rng))
+    for number in acceptable:
+        if number not in chosen:
+            reasons[number] = "enough kept"
+    return [Decision(rollout, reason) for rollout, reason in zip(group.rollouts, reasons, strict=True)]
+
+
+def _flaw(rollout: Rollout, rules: KeepConfig) -> str | None:
+    completion, verdict = rollout.completion, rollout.score.verdict
+    if completion.finish_reason is FinishReason.LENGTH:
+        return "truncated"
+    if rules.require_correct and verdict is not Verdict.CORRECT:
+        return str(verdict) if verdict is not None else "not judged"
+    if rules.require_format and format_reward(completion.text) < 1:
+        return "format"
+    if rules.require_one_language and is_mixed(parse_reasoning(completion.text).think or completion.text):
+        return "mixed languages"
+    return None
+
+
+def _select(
+    acceptable: Sequence[int], rollouts: Sequence[Rollout], rules: KeepConfig, rng: random.Random
+) -> list[int]:
+    if rules.select == "random":
+        return rng.sample(acceptable, min(rules.max_per_problem, len(acceptable)))
+    if rules.select == "shortest":
+        acceptable = sorted(acceptable, key=lambda number: rollouts[number].completion.num_tokens)
+    return list(acceptable[: rules.max_per_problem])

@@ -1,0 +1,171 @@
+"""Samples every problem many times, judges, keeps by rule, and writes what `sft` reads.
+
+In the run folder: `sft.jsonl` (kept completions as conversations with their provenance, general texts mixed
+in), `rejected.jsonl` (every other completion with its reason), `pass_rates.json` (a histogram).
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from r1kit.config.stages import RejectSampleConfig
+from r1kit.core.jsonl import write_json, write_jsonl
+from r1kit.core.problem import Problem
+from r1kit.core.rollout import Completion, Group, Score, Verdict
+from r1kit.core.seeds import derive_seed
+from r1kit.generation import build_engine
+from r1kit.models.load import load_policy
+from r1kit.reject_sample.keep import Decision, decide
+from r1kit.rewards.compose import Scorer, build_scorer, judge
+from r1kit.rollout.collect import ScoreFunction, collect_groups
+from r1kit.rollout.estimators import mean
+from r1kit.rollout.setup import UsableProblems, load_usable_problems
+from r1kit.tasks.conversations import Conversation, load_conversations
+from r1kit.tasks.prompts import build_messages
+from r1kit.tracking.tracker import Tracker
+
+_BINS = 10
+
+
+def run(config: RejectSampleConfig) -> dict[str, Any]:
+    """Sample, judge, keep and write as `config` says; the summary as written to `summary.json`.
+
+    Raises:
+        R1KitError: data or model cannot be used; nothing was sampled.
+    """
+    scorer = build_scorer(config.rewards, default_max_tokens=config.sampling.max_new_tokens)
+    problems = load_usable_problems(config.data)
+    general = load_conversations(config.general).conversations if config.general else []
+    with Tracker(
+        config.output, stage="reject-sample", config=config.model_dump(mode="json"), seed=config.seed
+    ) as tracker:
+        groups = _sample(config, problems, _scoring(scorer), tracker)
+        return tracker.finish(_write(config, groups, general, tracker))
+
+
+def _scoring(scorer: Scorer) -> ScoreFunction:
+    """The judge's verdict together with the configured rewards."""
+
+    def score(problem: Problem, completion: Completion) -> Score:
+        verdict, rewards = judge(problem, completion), scorer.score(problem, completion)
+        return Score(rewards.reward, rewards.parts, verdict.verdict, verdict.extracted)
+
+    return score
+
+
+def _sample(
+    config: RejectSampleConfig, problems: UsableProblems, score: ScoreFunction, tracker: Tracker
+) -> list[Group]:
+    policy = load_policy(config.model, train=False, seed=config.seed, say=tracker.say)
+    prompted = problems.render(policy, config.sampling.max_new_tokens, tracker.say)
+    engine = build_engine(policy, config.engine)
+    total = len(prompted) * config.num_samples
+    with tracker.progress("sample", total=total, unit="completion") as progress:
+        groups = collect_groups(
+            engine,
+            prompted,
+            group_size=config.num_samples,
+            sampling=config.sampling,
+            score=score,
+            seed=derive_seed(config.seed, "reject-sample"),
+            on_finished=lambda count, _tokens: progress.advance(count),
+        )
+    tracker.rollouts(0, groups)
+    return groups
+
+
+def _write(
+    config: RejectSampleConfig, groups: Sequence[Group], general: Sequence[Conversation], tracker: Tracker
+) -> dict[str, Any]:
+    """Apply the rules, write the files, say what happened; the summary."""
+    rng = random.Random(derive_seed(config.seed, "keep"))
+    decided = [(group, decide(group, config.keep, rng)) for group in groups]
+    kept = [
+        _kept_row(group, d, config) for group, decisions in decided for d in decisions if d.reason is None
+    ]
+    rejected = [
+        _rejected_row(group, d) for group, decisions in decided for d in decisions if d.reason is not None
+    ]
+    rows = kept + [_general_row(conversation) for conversation in general]
+    rng.shuffle(rows)
+    write_jsonl(config.output / "sft.jsonl", rows)
+    write_jsonl(config.output / "rejected.jsonl", rejected)
+    rates = [_pass_rate(group) for group in groups]
+    histogram = _histogram(rates)
+    write_json(config.output / "pass_rates.json", histogram)
+    reasons = Counter(row["reason"] for row in rejected)
+    _say(tracker, groups, rates, len(kept), reasons, len(general))
+    return {
+        "num_kept": len(kept),
+        "num_general": len(general),
+        "num_rejected": len(rejected),
+        "pass_rate": mean(rates),
+        "num_always_solved": sum(rate == 1 for rate in rates),
+        "num_never_solved": sum(rate == 0 for rate in rates),
+        "rejected_by_reason": dict(reasons),
+        "pass_rate_histogram": histogram,
+    }
+
+
+def _kept_row(group: Group, decision: Decision, config: RejectSampleConfig) -> dict[str, Any]:
+    messages = [m.as_dict() for m in build_messages(group.problem, config.data)]
+    text = decision.rollout.completion.text
+    return {
+        "messages": [*messages, {"role": "assistant", "content": text}],
+        "source": {
+            "kind": str(group.problem.kind),
+            "problem_id": group.problem.id,
+            "pass_rate": _pass_rate(group),
+        },
+        "rewards": dict(decision.rollout.score.parts),
+        "num_tokens": decision.rollout.completion.num_tokens,
+    }
+
+
+def _general_row(conversation: Conversation) -> dict[str, Any]:
+    return {
+        "messages": [message.as_dict() for message in conversation.messages],
+        "source": {"kind": "general", "text_id": conversation.id},
+    }
+
+
+def _rejected_row(group: Group, decision: Decision) -> dict[str, Any]:
+    score = decision.rollout.score
+    return {
+        "problem_id": group.problem.id,
+        "reason": decision.reason,
+        "verdict": score.verdict,
+        "extracted": score.extracted,
+        "completion": decision.rollout.completion.text,
+    }
+
+
+def _pass_rate(group: Group) -> float:
+    return mean([rollout.score.verdict is Verdict.CORRECT for rollout in group.rollouts])
+
+
+def _histogram(rates: Sequence[float]) -> dict[str, int]:
+    """Problems by pass rate, in tenths; the last bin includes 1."""
+    counts = Counter(min(int(rate * _BINS), _BINS - 1) for rate in rates)
+    return {f"{b / _BINS:.1f}-{(b + 1) / _BINS:.1f}": counts[b] for b in range(_BINS)}
+
+
+def _say(
+    tracker: Tracker,
+    groups: Sequence[Group],
+    rates: Sequence[float],
+    num_kept: int,
+    reasons: Counter[str],
+    num_general: int,
+) -> None:
+    tracker.say(
+        f"{len(groups)} problems, mean pass rate {mean(rates):.3f}: {sum(r == 1 for r in rates)} always solved, "
+        f"{sum(r == 0 for r in rates)} never"
+    )
+    for interval, count in _histogram(rates).items():
+        tracker.say(f"  {interval} {'#' * round(40 * count / len(rates))} {count}")
+    why = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+    tracker.say(f"kept {num_kept} completions, {num_general} general texts added; rejected: {why or 'none'}")

@@ -1,0 +1,56 @@
+"""pass@k, cons@k and standard errors from k samples a problem."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+
+def pass_at_k(num_samples: int, num_correct: int, k: int) -> float:
+    """Unbiased estimate of the chance that at least one of `k` samples is correct.
+
+    1 - C(n - c, k) / C(n, k), from n samples of which c are correct (Chen et al. 2021, "Evaluating Large
+    Language Models Trained on Code", eq. 1).
+
+    Raises:
+        ValueError: k is not in 1..n, or c not in 0..n.
+    """
+    if not 1 <= k <= num_samples:
+        raise ValueError(f"k must be in 1..{num_samples}, got {k}")
+    if not 0 <= num_correct <= num_samples:
+        raise ValueError(f"num_correct must be in 0..{num_samples}, got {num_correct}")
+    return 1.0 - math.comb(num_samples - num_correct, k) / math.comb(num_samples, k)
+
+
+def majority_is_correct(answers: Sequence[str | None], correct: Sequence[bool]) -> float:
+    """cons@k of one problem: whether the most frequent answer is correct (Wang et al. 2022, self-consistency).
+
+    `answers` are the extracted answers, None where a sample has none (those do not vote). Among equally
+    frequent answers each is as likely to be taken, so the value is the share of them that is correct.
+    """
+    votes = Counter(_normal(answer) for answer in answers if answer is not None)
+    if not votes:
+        return 0.0
+    verdicts = {_normal(a): c for a, c in zip(answers, correct, strict=True) if a is not None}
+    top = max(votes.values())
+    winners = [answer for answer, count in votes.items() if count == top]
+    return sum(verdicts[answer] for answer in winners) / len(winners)
+
+
+def _normal(answer: str) -> str:
+    return "".join(answer.split())
+
+
+def mean(values: Sequence[float]) -> float:
+    """The arithmetic mean of at least one value."""
+    return math.fsum(values) / len(values)
+
+
+def standard_error(values: Sequence[float]) -> float | None:
+    """Standard error of the mean of independent `values`; None for fewer than two."""
+    if len(values) < 2:
+        return None
+    centre = mean(values)
+    variance = math.fsum((value - centre) ** 2 for value in values) / (len(values) - 1)
+    return math.sqrt(variance / len(values))

@@ -1,0 +1,79 @@
+"""What a set of groups says in figures: accuracy with its standard error, format, language, length."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from r1kit.core.rollout import FinishReason, Group, Rollout, Verdict
+from r1kit.rewards.format import format_reward, parse_reasoning
+from r1kit.rewards.language import language_share
+from r1kit.rollout.estimators import majority_is_correct, mean, pass_at_k, standard_error
+
+
+def summarise(groups: Sequence[Group], language: str | None = None) -> dict[str, float]:
+    """Figures of `groups` by name; one that has no samples is absent.
+
+    `pass@1` is the mean over problems of the share of correct samples, `pass@1_stderr` its standard error
+    over problems. With k > 1 samples a problem, `pass@k` (for powers of two up to k) and `cons@k` follow.
+    Rates are shares of all samples; `mean_tokens` counts generated tokens, EOS included. `language_rate` is
+    the mean share of words in `language`, over the completions whose reasoning has words.
+    """
+    rollouts = [rollout for group in groups for rollout in group.rollouts]
+    if not rollouts:
+        return {}
+    figures = _accuracy([group for group in groups if _is_judged(group)])
+    figures["truncated_rate"] = mean([r.completion.finish_reason is FinishReason.LENGTH for r in rollouts])
+    figures["format_rate"] = mean([format_reward(r.completion.text) for r in rollouts])
+    figures["mean_tokens"] = mean([r.completion.num_tokens for r in rollouts])
+    if language is not None:
+        shares = [share for r in rollouts if (share := _language_share(r, language)) is not None]
+        if shares:
+            figures["language_rate"] = mean(shares)
+    return figures
+
+
+def summarise_by_level(groups: Sequence[Group], language: str | None = None) -> dict[str, dict[str, float]]:
+    """`summarise` of the groups of each `level` of the problems, by level; empty when none has a level."""
+    levels = sorted({str(g.problem.extra["level"]) for g in groups if "level" in g.problem.extra})
+    return {
+        level: summarise([g for g in groups if str(g.problem.extra.get("level")) == level], language)
+        for level in levels
+    }
+
+
+def count_verdicts(groups: Sequence[Group]) -> Counter[Verdict]:
+    """How many rollouts got each verdict."""
+    return Counter(r.score.verdict for group in groups for r in group.rollouts if r.score.verdict is not None)
+
+
+def _is_judged(group: Group) -> bool:
+    return all(rollout.score.verdict is not None for rollout in group.rollouts)
+
+
+def _accuracy(groups: Sequence[Group]) -> dict[str, float]:
+    if not groups:
+        return {}
+    correct = [[r.score.verdict is Verdict.CORRECT for r in group.rollouts] for group in groups]
+    figures = {"num_problems": float(len(groups)), "pass@1": mean([mean(row) for row in correct])}
+    if (error := standard_error([mean(row) for row in correct])) is not None:
+        figures["pass@1_stderr"] = error
+    num_samples = min(map(len, correct))
+    k = 2
+    while k <= num_samples:
+        figures[f"pass@{k}"] = mean([pass_at_k(len(row), sum(row), k) for row in correct])
+        k *= 2
+    if num_samples > 1:
+        votes = [
+            majority_is_correct([r.score.extracted for r in g.rollouts], c)
+            for g, c in zip(groups, correct, strict=True)
+        ]
+        figures[f"cons@{num_samples}"] = mean(votes)
+    no_answer = [r.score.verdict is Verdict.NO_ANSWER for group in groups for r in group.rollouts]
+    figures["no_answer_rate"] = mean(no_answer)
+    return figures
+
+
+def _language_share(rollout: Rollout, language: str) -> float | None:
+    think = parse_reasoning(rollout.completion.text).think
+    return None if think is None else language_share(think, language)

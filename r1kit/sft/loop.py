@@ -1,0 +1,143 @@
+"""Supervised fine-tuning: the mean cross entropy of completion tokens, packed, with warm-up and decay."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from r1kit.config.data import SftData
+from r1kit.config.stages import SftConfig
+from r1kit.models.load import load_policy
+from r1kit.models.policy import Policy
+from r1kit.objectives.aggregate import Normalizer
+from r1kit.objectives.sft import sft_loss
+from r1kit.sft.examples import SftExample, token_batches, tokenize_all
+from r1kit.tasks.conversations import LoadedConversations, load_conversations
+from r1kit.tracking.tracker import Tracker
+from r1kit.training.forward import TokenBatch, trained_logprobs
+from r1kit.training.optimizer import Optimizer, peak_learning_rate
+from r1kit.training.sampler import shuffled_batches
+
+
+def run(config: SftConfig) -> dict[str, Any]:
+    """Train a policy as `config` says; the run's summary, as written to `summary.json`.
+
+    Raises:
+        R1KitError: data or model cannot be used (nothing was trained), or training diverged.
+    """
+    texts = load_conversations(config.data)
+    eval_texts = load_conversations(config.eval_data) if config.eval_data else None
+    with Tracker(
+        config.output, stage="sft", config=config.model_dump(mode="json"), seed=config.seed
+    ) as tracker:
+        return tracker.finish(_train(config, texts, eval_texts, tracker))
+
+
+def _train(
+    config: SftConfig, texts: LoadedConversations, eval_texts: LoadedConversations | None, tracker: Tracker
+) -> dict[str, Any]:
+    policy = load_policy(config.model, train=True, seed=config.seed, say=tracker.say)
+    examples = _tokenize(policy, texts, config, config.data, tracker)
+    eval_examples = (
+        _tokenize(policy, eval_texts, config, config.eval_data, tracker)
+        if eval_texts and config.eval_data
+        else []
+    )
+    num_steps = config.steps or max(1, round(config.epochs * math.ceil(len(examples) / config.batch_size)))
+    trainer = SftTrainer(config, policy, _optimizer(config, policy, num_steps), tracker, eval_examples)
+    figures = trainer.evaluate(step=0)
+    batches = shuffled_batches(len(examples), config.batch_size, config.seed)
+    losses: list[float] = []
+    with tracker.progress("sft", total=num_steps, unit="step") as progress:
+        for step, indices in enumerate(islice(batches, num_steps), start=1):
+            metrics = trainer.step(step, [examples[i] for i in indices])
+            losses.append(metrics["sft/loss"])
+            if step == num_steps or (config.eval_every and step % config.eval_every == 0):
+                figures |= trainer.evaluate(step)
+            progress.advance(loss=metrics["sft/loss"], grad=metrics["optim/grad_norm"])
+    first, last = losses[0], losses[-1]
+    tracker.say(f"{num_steps} steps on {len(examples)} texts: loss of a batch {first:.3f} -> {last:.3f}")
+    policy.save(config.output / policy.saved_as, stage="sft", seed=config.seed)
+    return {**metrics, **figures, "sft/loss_before": first, "num_examples": len(examples), "num_steps": num_steps}
+
+
+def _tokenize(
+    policy: Policy, texts: LoadedConversations, config: SftConfig, data: SftData, tracker: Tracker
+) -> list[SftExample]:
+    examples, num_long = tokenize_all(policy, texts.conversations, config.max_length, data.path)
+    tokens = sum(len(example.completion_ids) for example in examples)
+    reasons = dict(texts.dropped)
+    if num_long:
+        reasons[f"longer than max_length {config.max_length}"] = num_long
+    left_out = "".join(f"; left out {count}: {reason}" for reason, count in reasons.items())
+    tracker.say(f"{data.path}: {len(examples)} texts, {tokens} tokens to learn{left_out}")
+    return examples
+
+
+def _optimizer(config: SftConfig, policy: Policy, num_steps: int) -> Optimizer:
+    return Optimizer(
+        policy.trainable_parameters(),
+        config.optim,
+        learning_rate=peak_learning_rate(config.optim, "sft", config.model),
+        num_steps=num_steps,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SftTrainer:
+    """Everything a step needs."""
+
+    config: SftConfig
+    policy: Policy
+    optimizer: Optimizer
+    tracker: Tracker
+    eval_examples: Sequence[SftExample]
+
+    def step(self, step: int, examples: Sequence[SftExample]) -> dict[str, float]:
+        """One optimizer update on `examples`, whatever micro-batches they fall into; the step's metrics."""
+        started = time.perf_counter()
+        normalizer = self._normalizer(examples)
+        total = 0.0
+        for batch in token_batches(examples, self.config, self.policy.pad_token_id):
+            loss = self._loss(batch, normalizer)
+            loss.backward()
+            total += loss.item()
+        stats = self.optimizer.step()
+        metrics = {
+            "sft/loss": total,
+            "sft/num_tokens": float(normalizer.num_tokens),
+            "optim/grad_norm": stats.grad_norm,
+            "optim/learning_rate": stats.learning_rate,
+            "time/step_seconds": time.perf_counter() - started,
+        }
+        self.tracker.metrics(step, metrics)
+        return metrics
+
+    def evaluate(self, step: int) -> dict[str, float]:
+        """Mean cross entropy on the held-out texts, logged; nothing when there are none."""
+        if not self.eval_examples:
+            return {}
+        normalizer = self._normalizer(self.eval_examples)
+        batches = token_batches(self.eval_examples, self.config, self.policy.pad_token_id)
+        with self.policy.sampling():
+            loss = sum(self._loss(batch, normalizer).item() for batch in batches)
+        self.tracker.metrics(step, {"sft/eval_loss": loss})
+        self.tracker.say(f"step {step}: evaluation loss {loss:.4f}")
+        name = "sft/eval_loss_before" if step == 0 else "sft/eval_loss"
+        return {name: loss}
+
+    def _normalizer(self, examples: Sequence[SftExample]) -> Normalizer:
+        return Normalizer.from_lengths(
+            [len(e.completion_ids) for e in examples], max_tokens=self.config.max_length
+        )
+
+    def _loss(self, batch: TokenBatch, normalizer: Normalizer) -> Tensor:
+        logprobs = trained_logprobs(self.policy, batch)[None]
+        return sft_loss(logprobs, torch.ones_like(logprobs, dtype=torch.bool), normalizer)

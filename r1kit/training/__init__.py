@@ -1,0 +1,1 @@
+"""What every trained stage shares: optimizer and schedule, forward passes, micro-batches."""

@@ -1,0 +1,121 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from r1kit.config.load import validate
+from r1kit.config.pipeline import PipelineConfig
+from r1kit.config.stages import GrpoConfig, SftConfig
+from r1kit.core.errors import ConfigError
+from r1kit.pipeline.plan import Plan, plan_pipeline
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> str:
+    path = tmp_path / "data.jsonl"
+    path.write_text('{"problem": "1+1", "answer": "2"}\n')
+    return str(path)
+
+
+def make_plan(tmp_path: Path, stages: list[dict[str, Any]], **fields: Any) -> Plan:
+    values = {"name": "p", "output": str(tmp_path / "run"), "model": "some/base", "stages": stages} | fields
+    return plan_pipeline(validate(PipelineConfig, values, source="p.yaml"), "p.yaml")
+
+
+def two_stages(data: str) -> list[dict[str, Any]]:
+    return [
+        {"id": "warm", "stage": "sft", "data": data},
+        {"id": "rl", "stage": "grpo", "data": data, "model": {"adapter": "@warm.adapter"}},
+    ]
+
+
+def test_references_become_paths_and_needs(tmp_path, data):
+    plan = make_plan(tmp_path, two_stages(data))
+    warm, rl = plan.stages
+    assert isinstance(warm.config, SftConfig)
+    assert isinstance(rl.config, GrpoConfig)
+    assert rl.config.model.adapter == tmp_path / "run/stages/01-warm/adapter"
+    assert rl.config.output == tmp_path / "run/stages/02-rl"
+    assert (warm.needs, rl.needs) == ((), ("warm",))
+
+
+def test_the_stages_own_fields_win_over_defaults_and_the_pipelines_model(tmp_path, data):
+    stages = two_stages(data)
+    stages[1]["sampling"] = {"max_new_tokens": 7}
+    plan = make_plan(
+        tmp_path,
+        stages,
+        model={"path": "some/base", "lora": {"rank": 4}},
+        defaults={"grpo": {"steps": 5, "sampling": {"max_new_tokens": 9, "temperature": 0.9}}},
+    )
+    rl = plan.stages[1].config
+    assert (rl.steps, rl.sampling.max_new_tokens, rl.sampling.temperature) == (5, 7, 0.9)
+    assert (rl.model.path, rl.model.lora.rank) == ("some/base", 4)
+
+
+def test_seeds_differ_by_stage_and_depend_on_the_pipelines_seed(tmp_path, data):
+    seeds = [
+        [s.config.seed for s in make_plan(tmp_path, two_stages(data), seed=seed).stages] for seed in (0, 0, 1)
+    ]
+    assert seeds[0] == seeds[1]
+    assert len({*seeds[0], *seeds[2]}) == 4
+
+
+def test_every_mistake_of_every_stage_is_reported_at_once(tmp_path, data):
+    stages = [
+        {"id": "warm", "stage": "sft", "data": "absent.jsonl"},
+        {"id": "rl", "stage": "grpo", "data": data, "stepz": 3, "model": {"adapter": "@warm.adaptor"}},
+        {"id": "again", "stage": "grpo", "data": data, "sampling": {"temperature": -1}},
+        {"id": "check", "stage": "eval", "tasks": ["aime"], "model": {"adapter": "@later.adapter"}},
+        {"id": "warm", "stage": "sft", "data": data},
+    ]
+    with pytest.raises(ConfigError) as error:
+        make_plan(tmp_path, stages, defaults={"sftt": {}})
+    lines = str(error.value).splitlines()
+    expected = [
+        "defaults.sftt: unknown stage",
+        "stage warm: data file absent.jsonl does not exist",
+        '"@warm.adaptor": a stage of kind sft has no output "adaptor"',
+        "stage again: sampling.temperature",
+        '"@later.adapter" names no earlier stage',
+        '"warm" is used twice',
+    ]
+    assert len(lines) == len(expected)
+    for line, part in zip(lines, expected, strict=True):
+        assert line.startswith("p.yaml: ")
+        assert part in line
+
+
+def test_an_unknown_field_is_named_with_the_nearest_one(tmp_path, data):
+    with pytest.raises(ConfigError, match=r"stage rl: stepz: unknown field.*steps"):
+        make_plan(tmp_path, [{"id": "rl", "stage": "grpo", "data": data, "stepz": 3}])
+
+
+def test_data_that_an_earlier_stage_writes_need_not_exist_yet(tmp_path, data):
+    stages = [
+        {"id": "sample", "stage": "reject-sample", "data": data},
+        {"id": "learn", "stage": "sft", "data": "@sample.data"},
+    ]
+    assert make_plan(tmp_path, stages).stages[1].config.data.path.endswith("01-sample/sft.jsonl")
+
+
+def test_a_fingerprint_changes_with_configuration_data_and_what_it_builds_on(tmp_path, data):
+    def prints(**changes: Any) -> list[str]:
+        return [stage.fingerprint for stage in make_plan(tmp_path, two_stages(data), **changes).stages]
+
+    before = prints()
+    assert prints() == before
+    grpo_changed = prints(defaults={"grpo": {"steps": 7}})
+    assert (grpo_changed[0] == before[0], grpo_changed[1] == before[1]) == (True, False)
+    sft_changed = prints(defaults={"sft": {"batch_size": 7}})
+    assert (sft_changed[0] == before[0], sft_changed[1] == before[1]) == (False, False)
+    moved = prints(output=str(tmp_path / "elsewhere"))
+    assert moved == before
+    Path(data).write_text('{"problem": "1+2", "answer": "3"}\n')
+    assert not set(prints()) & set(before)
+
+
+def test_the_plan_reads_as_one_line_a_stage(tmp_path, data):
+    lines = make_plan(tmp_path, two_stages(data)).render().splitlines()
+    assert lines[0].startswith("p: 2 stages")
+    assert lines[2].split() == ["2.", "rl", "grpo", "needs", "warm"]
