@@ -21,12 +21,7 @@ _HEADLINES: Final = {
 }
 """By kind of stage: what its row shows, and the metric behind it."""
 
-_RATES: Final = {
-    "format": "format_rate",
-    "language": "language_rate",
-    "truncated": "truncated_rate",
-    "tokens": "mean_tokens",
-}
+_RATES: Final = {"format": "format_rate", "lang": "language_rate", "tokens": "mean_tokens"}
 
 
 def print_pipeline(stages: Sequence[Mapping[str, Any]]) -> None:
@@ -37,7 +32,7 @@ def print_pipeline(stages: Sequence[Mapping[str, Any]]) -> None:
     if evaluations:
         console.print()
         console.print(_evaluation_table(evaluations))
-        console.print("accuracy: pass@1 when sampled +- standard error over problems / greedy", style="dim")
+        console.print("pass@1 ± its standard error over problems; format, language and length over all levels")
 
 
 def _stage_table(stages: Sequence[Mapping[str, Any]]) -> Table:
@@ -59,17 +54,27 @@ def _headline(stage: Mapping[str, Any]) -> str:
 
 def _evaluation_table(stages: Sequence[Mapping[str, Any]]) -> Table:
     columns = _union(_accuracy_columns(stage["metrics"]) for stage in stages)
-    rates = [
-        (label, name) for label, name in _RATES.items() if any(_rate(s["metrics"], name) for s in stages)
-    ]
-    table = Table(
-        "evaluation", *(_title(*c) for c in columns), *(r[0] for r in rates), box=None, pad_edge=False
-    )
+    rates = [(label, name) for label, name in _RATES.items() if any(_rate(s["metrics"], name) for s in stages)]
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("evaluation", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for task, level in columns:
+        table.add_column(f"{task}\n{level}", justify="right", no_wrap=True)
+    for label, _ in rates:
+        table.add_column(label, justify="right")
     for stage in stages:
         metrics = stage["metrics"]
-        cells = [_accuracy(metrics, task, level) for task, level in columns]
-        table.add_row(stage["id"], *cells, *(_rate(metrics, name) for _, name in rates))
+        for number, (label, decoding) in enumerate(_decodings(metrics)):
+            cells = [_accuracy(metrics, f"{task}/{decoding}", level) for task, level in columns]
+            figures = [_rate(metrics, f"{decoding}{name}") for _, name in rates]
+            table.add_row("" if number else stage["id"], label, *cells, *figures)
     return table
+
+
+def _decodings(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(label, infix of its metric names) of each way the problems were decoded."""
+    greedy = any(name.endswith("/greedy/pass@1") for name in metrics)
+    return [("sampled", ""), *([("greedy", "greedy/")] if greedy else [])]
 
 
 def _accuracy_columns(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -90,17 +95,13 @@ def _tasks(metrics: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _title(task: str, level: str) -> str:
-    return f"{task}: {level}" if level else task
-
-
-def _accuracy(metrics: Mapping[str, Any], task: str, level: str) -> str:
-    middle = f"level={level}/" if level else ""
-    sampled, greedy = metrics.get(f"{task}/{middle}pass@1"), metrics.get(f"{task}/greedy/{middle}pass@1")
-    error = metrics.get(f"{task}/{middle}pass@1_stderr")
-    text = "" if sampled is None else f"{sampled:.3f}"
-    text += "" if error is None else f"+-{error:.3f}"
-    return text if greedy is None else f"{text} / {greedy:.3f}"
+def _accuracy(metrics: Mapping[str, Any], prefix: str, level: str) -> str:
+    """pass@1 with its standard error; empty when the evaluation does not have it."""
+    start = f"{prefix}level={level}/" if level else prefix
+    value, error = metrics.get(f"{start}pass@1"), metrics.get(f"{start}pass@1_stderr")
+    if value is None:
+        return ""
+    return f"{value:.3f}" if error is None else f"{value:.3f}±{f'{error:.3f}'.lstrip('0')}"
 
 
 def _rate(metrics: Mapping[str, Any], name: str) -> str:

@@ -29,7 +29,7 @@ def print_summary(summary: Mapping[str, Any], as_json: bool) -> None:
     if isinstance(stages, Sequence):
         print_pipeline(stages)
         return
-    numbers = list(numeric_rows(summary))
+    numbers = list(numeric_rows(summary.get("metrics", summary)))
     if numbers:
         Console(highlight=False).print(_table(("metric", "value"), numbers))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from r1kit.config.data import ProblemData
@@ -28,6 +28,9 @@ class UsableProblems:
         """The problems as prompts of `policy`; what was left out, on the way here too, is said.
 
         So is when the model's context leaves some of them less room than `max_new_tokens`.
+
+        Raises:
+            DataError: no prompt is short enough, or one does not fit the context.
         """
         prompted, num_long = render_problems(policy, self.problems, self.data)
         reasons = dict(self.dropped)
@@ -35,15 +38,31 @@ class UsableProblems:
             reasons[f"prompt longer than {self.data.max_prompt_tokens} tokens"] = num_long
         left_out = "".join(f"; left out {count}: {reason}" for reason, count in reasons.items())
         say(f"{self.data.path}: {len(prompted)} problems{left_out}")
-        context = policy.context_length
-        if context is not None:
-            num_tight = sum(len(p.prompt_ids) + max_new_tokens > context for p in prompted)
-            if num_tight:
-                say(
-                    f"{self.data.path}: {num_tight} prompts and {max_new_tokens} new tokens exceed the model's "
-                    f"context of {context}; their completions are cut off there and count as truncated"
-                )
+        if policy.context_length is not None:
+            self._compare_with_context(prompted, policy.context_length, max_new_tokens, say)
         return prompted
+
+
+    def _compare_with_context(
+        self,
+        prompted: Sequence[PromptedProblem],
+        context: int,
+        max_new_tokens: int,
+        say: Callable[[str], None],
+    ) -> None:
+        longest = max(prompted, key=lambda p: len(p.prompt_ids))
+        if len(longest.prompt_ids) >= context:
+            num_large = sum(len(p.prompt_ids) >= context for p in prompted)
+            raise DataError(
+                f"{self.data.path}: {num_large} prompts do not fit the model's context of {context} tokens (problem "
+                f"{longest.problem.id}: {len(longest.prompt_ids)}); set data.max_prompt_tokens to leave them out"
+            )
+        num_tight = sum(len(p.prompt_ids) + max_new_tokens > context for p in prompted)
+        if num_tight:
+            say(
+                f"{self.data.path}: {num_tight} prompts and {max_new_tokens} new tokens exceed the model's "
+                f"context of {context}; their completions are cut off there and count as truncated"
+            )
 
 
 def load_usable_problems(data: ProblemData) -> UsableProblems:

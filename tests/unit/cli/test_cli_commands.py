@@ -101,9 +101,11 @@ def test_a_pipelines_summary_is_a_row_a_stage(capsys: pytest.CaptureFixture[str]
         ["one", "eval", "done", "0:01", "sum", "0.250"],
         ["two", "eval", "skipped", "0:01", "sum", "0.250"],
     ]
-    assert lines[6] == ["evaluation", "sum", "sum:", "4", "sum:", "5", "tokens"]
-    assert lines[7] == ["one", "0.250+-0.010", "/", "0.500", "12.3"]
-    assert lines[8] == ["two", "0.250+-0.010", "/", "0.500", "0.125", "/", "0.750", "0.375", "12.3"]
+    assert lines[6:8] == [["sum", "sum", "sum"], ["evaluation", "4", "5", "tokens"]]
+    assert lines[8] == ["one", "sampled", "0.250±.010", "12.3"]
+    assert lines[9] == ["greedy", "0.500"]
+    assert lines[10] == ["two", "sampled", "0.250±.010", "0.125", "0.375", "12.3"]
+    assert lines[11] == ["greedy", "0.500", "0.750"]
 
 
 @pytest.mark.parametrize(
