@@ -30,7 +30,9 @@ Metrics = Mapping[str, float]
 
 def main() -> None:
     """Run what is missing, then print the table as Markdown."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("pipeline", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--output", type=Path, help="default: runs/seeds-NAME")
@@ -51,8 +53,12 @@ def print_report(pipeline: Path, seeds: Sequence[int], summaries: Sequence[Mappi
     """Where and when it ran, and a row an evaluation."""
     found = versions()
     seconds = [sum(stage["seconds"] for stage in summary["stages"]) for summary in summaries]
-    print(f"{pipeline}, seeds {', '.join(map(str, seeds))}; {datetime.now(UTC):%Y-%m-%d}, commit {source_commit()}")
-    print(f"torch {found['torch']}, transformers {found['transformers']}, peft {found['peft']}, {processor()}")
+    print(
+        f"{pipeline}, seeds {', '.join(map(str, seeds))}; {datetime.now(UTC):%Y-%m-%d}, commit {source_commit()}"
+    )
+    print(
+        f"torch {found['torch']}, transformers {found['transformers']}, peft {found['peft']}, {processor()}"
+    )
     print(f"seconds a run, all evaluations included: {', '.join(f'{s:.0f}' for s in seconds)}\n")
     evaluations = [stage["id"] for stage in summaries[0]["stages"] if stage["stage"] == "eval"]
     rows = [(name, [metrics_of(summary, name) for summary in summaries]) for name in evaluations]
@@ -69,9 +75,15 @@ def print_report(pipeline: Path, seeds: Sequence[int], summaries: Sequence[Mappi
 
 def accuracy_columns(metrics: Metrics) -> list[tuple[str, str, str]]:
     """(title, sampled metric, greedy metric) of each level."""
-    names = [name for name in metrics if "/level=" in name and name.endswith("/pass@1") and "/greedy/" not in name]
+    names = [
+        name for name in metrics if "/level=" in name and name.endswith("/pass@1") and "/greedy/" not in name
+    ]
     return [
-        (name.split("/")[0] + " " + name.split("level=")[1].split("/")[0], name, name.replace("/level", "/greedy/level"))
+        (
+            name.split("/")[0] + " " + name.split("level=")[1].split("/")[0],
+            name,
+            name.replace("/level", "/greedy/level"),
+        )
         for name in names
     ]
 
