@@ -32,7 +32,9 @@ def print_pipeline(stages: Sequence[Mapping[str, Any]]) -> None:
     if evaluations:
         console.print()
         console.print(_evaluation_table(evaluations))
-        console.print("pass@1 ± its standard error over problems; format, language and length over all levels")
+        console.print(
+            "pass@1 ± its standard error over problems; format, language and length over all levels"
+        )
 
 
 def _stage_table(stages: Sequence[Mapping[str, Any]]) -> Table:
@@ -54,7 +56,9 @@ def _headline(stage: Mapping[str, Any]) -> str:
 
 def _evaluation_table(stages: Sequence[Mapping[str, Any]]) -> Table:
     columns = _union(_accuracy_columns(stage["metrics"]) for stage in stages)
-    rates = [(label, name) for label, name in _RATES.items() if any(_rate(s["metrics"], name) for s in stages)]
+    rates = [
+        (label, name) for label, name in _RATES.items() if any(_rate(s["metrics"], name) for s in stages)
+    ]
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("evaluation", no_wrap=True)
     table.add_column("", no_wrap=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from r1kit.config.schema import REQUIRED, FieldPath, dotted, is_section, is_union, leaves, without_none
 from r1kit.config.section import Section
+from r1kit.core.nearest import nearest as nearest_name
 
 _MESSAGES: Final = {
     "greater_than": "must be more than {gt:g}",
@@ -70,8 +70,8 @@ def mistakes_of(error: ValidationError, schema: type[Section]) -> list[Mistake]:
 
 def nearest(name: str, names: Sequence[str]) -> str:
     """`; nearest: NAME` for the most similar of the names, or nothing when none is similar."""
-    close = difflib.get_close_matches(name, names, n=1)
-    return f"; nearest: {close[0]}" if close else ""
+    close = nearest_name(name, names)
+    return f"; nearest: {close}" if close else ""
 
 
 def _mistakes_at(path: FieldPath, details: list[ErrorDetails], schema: type[Section]) -> list[Mistake]:

@@ -24,7 +24,9 @@ def load_pipeline(path: Path) -> dict[str, Any]:
 
 def _load(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     if path.resolve() in seen:
-        raise ConfigError(f"{path}: extends itself through {' -> '.join(p.name for p in seen)}; break the circle")
+        raise ConfigError(
+            f"{path}: extends itself through {' -> '.join(p.name for p in seen)}; break the circle"
+        )
     values = _spelled_out(load_yaml(path))
     if "extends" not in values:
         return values

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from r1kit.config.data import ProblemData, SftData
 from r1kit.config.model import ModelConfig
@@ -113,7 +113,9 @@ class GrpoConfig(StageConfig):
             raise ValueError("rewards is empty; name at least one, for example math")
         sampling = self.sampling
         if sampling.temperature == 0:
-            raise ValueError("sampling.temperature is 0: all completions of a group would be the same; use 1.0")
+            raise ValueError(
+                "sampling.temperature is 0: all completions of a group would be the same; use 1.0"
+            )
         if sampling.top_p < 1 or sampling.top_k > 0 or sampling.min_p > 0:
             raise ValueError(
                 "sampling.top_p, top_k and min_p must be off (1, 0, 0) in RL: the policy that is trained "
@@ -187,6 +189,15 @@ class EvalConfig(StageConfig):
     """How completions are drawn."""
     engine: EngineConfig = EngineConfig()
     """Generation engine."""
+
+    @field_validator("tasks")
+    @classmethod
+    def _names_differ(cls, value: tuple[EvalTask, ...]) -> tuple[EvalTask, ...]:
+        names = [task.name for task in value]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"{twice} is named twice, and figures go by name; rename one of them")
+        return value
 
 
 class ExportConfig(StageConfig):

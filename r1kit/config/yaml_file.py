@@ -6,7 +6,6 @@ dates, `010` and `1:30` stay text. A key that stands twice in one mapping is an 
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Hashable
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, Final
 import yaml
 
 from r1kit.core.errors import ConfigError
+from r1kit.core.nearest import nearest
 
 _SCALARS: Final = (
     ("tag:yaml.org,2002:bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
@@ -117,5 +117,5 @@ def _nearest_file(path: Path) -> str:
     if not path.parent.is_dir():
         return f"; there is no folder {path.parent} either"
     names = [entry.name for entry in path.parent.iterdir() if entry.is_file()]
-    close = difflib.get_close_matches(path.name, names, n=1)
-    return f"; nearest: {path.parent / close[0]}" if close else ""
+    close = nearest(path.name, names)
+    return f"; nearest: {path.parent / close}" if close else ""

@@ -11,7 +11,7 @@ from r1kit.config.stages import EvalConfig
 from r1kit.core.rollout import Group
 from r1kit.core.seeds import derive_seed
 from r1kit.generation import Engine, build_engine
-from r1kit.models.load import load_policy
+from r1kit.models.load import find_model, load_policy
 from r1kit.rewards.compose import judge
 from r1kit.rollout.collect import collect_groups
 from r1kit.rollout.prompts import PromptedProblem
@@ -49,6 +49,7 @@ def run(config: EvalConfig) -> dict[str, Any]:
         R1KitError: a benchmark or the model cannot be used; nothing was sampled.
     """
     tasks = {task.name: keep_usable(load_benchmark(task)) for task in config.tasks}
+    find_model(config.model)
     with Tracker(
         config.output, stage="eval", config=config.model_dump(mode="json"), seed=config.seed
     ) as tracker:

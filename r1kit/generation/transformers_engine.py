@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -82,14 +83,19 @@ class TransformersEngine:
     def _completion(self, row: _Row) -> Completion:
         token_ids = row.token_ids
         ended = bool(token_ids) and token_ids[-1] in self._policy.eos_token_ids
-        text: str = self._policy.tokenizer.decode(
-            token_ids[:-1] if ended else token_ids,
-            skip_special_tokens=False,
-            clean_up_tokenization_spaces=False,
-        )
+        text = _decode(self._policy, token_ids[:-1] if ended else token_ids)
         if row.finish_reason is None:
             raise RuntimeError("a row was left unfinished")
         return Completion(text, tuple(token_ids), tuple(row.logprobs), row.finish_reason)
+
+
+def _decode(policy: Policy, token_ids: Sequence[int]) -> str:
+    """The text of one completion's tokens, spaces and special tokens as they were written."""
+    text = policy.tokenizer.decode(
+        list(token_ids), skip_special_tokens=False, clean_up_tokenization_spaces=False
+    )
+    # One list of ids gives one text; transformers' types also know batches.
+    return cast("str", text)
 
 
 class _Wave:
@@ -176,9 +182,7 @@ class _Wave:
     def _hit_stop_string(self, row: _Row) -> bool:
         # A token is at least a byte, a character at most four bytes: this tail holds any stop string that just ended.
         tail = row.token_ids[-4 * max(map(len, self._sampling.stop)) :]
-        text: str = self._policy.tokenizer.decode(
-            tail, skip_special_tokens=False, clean_up_tokenization_spaces=False
-        )
+        text = _decode(self._policy, tail)
         return any(stop in text for stop in self._sampling.stop)
 
     def _retire(self) -> bool:

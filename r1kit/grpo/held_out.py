@@ -59,7 +59,9 @@ class HeldOut:
         self.first = self.first or self.last
         self.tracker.metrics(step, {f"held_out/{name}": value for name, value in self.last.items()})
         self.tracker.rollouts(step, groups, phase="held_out")
-        self.tracker.say(f"step {step}: held-out pass@1 {self.last['pass@1']:.3f} on {len(groups)} problems")
+        # Problems that nothing judges have no accuracy, only lengths and the format.
+        accuracy = f"pass@1 {self.last['pass@1']:.3f} on " if "pass@1" in self.last else ""
+        self.tracker.say(f"step {step}: held-out {accuracy}{len(groups)} problems")
 
     def summary(self) -> dict[str, float]:
         """The first and the last figures, as `held_out/NAME` and `held_out_before/NAME`."""

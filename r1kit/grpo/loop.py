@@ -19,7 +19,7 @@ from r1kit.grpo.batch import build_batch
 from r1kit.grpo.held_out import HeldOut
 from r1kit.grpo.metrics import rollout_metrics
 from r1kit.grpo.update import update_policy
-from r1kit.models.load import load_policy
+from r1kit.models.load import find_model, load_policy
 from r1kit.models.policy import Policy
 from r1kit.rewards.compose import Scorer, build_scorer
 from r1kit.rollout.collect import collect_groups
@@ -40,6 +40,7 @@ def run(config: GrpoConfig) -> dict[str, Any]:
     scorer = build_scorer(config.rewards, default_max_tokens=config.sampling.max_new_tokens)
     problems = load_usable_problems(config.data)
     held_out = load_usable_problems(config.held_out.data) if config.held_out else None
+    find_model(config.model)
     with Tracker(
         config.output, stage="grpo", config=config.model_dump(mode="json"), seed=config.seed
     ) as tracker:
@@ -68,10 +69,10 @@ def _train(
     with tracker.progress("grpo", total=config.steps, unit="step") as progress:
         for step, indices in enumerate(islice(batches, config.steps), start=1):
             metrics = trainer.step(step, [prompted[i] for i in indices])
-            rewards.append(metrics.get("reward/mean", float("nan")))
+            rewards += [metrics["reward/mean"]] if "reward/mean" in metrics else []
             held_out.evaluate(step)
             progress.advance(**_headline(metrics))
-    tracker.say(_in_words(rewards, held_out))
+    tracker.say(f"{config.steps} steps: {_in_words(rewards, held_out)}")
     policy.save(config.output / policy.saved_as, stage="grpo", seed=config.seed)
     return {**metrics, **held_out.summary(), "num_problems": len(prompted)}
 
@@ -123,9 +124,10 @@ class GrpoTrainer:
 def _in_words(rewards: Sequence[float], held_out: HeldOut) -> str:
     """What training changed: mean reward over the first and the last tenth of the steps, and held-out accuracy."""
     tenth = max(1, len(rewards) // 10)
-    before, after = mean(rewards[:tenth]), mean(rewards[-tenth:])
-    text = f"{len(rewards)} steps: mean reward {before:.3f} -> {after:.3f}"
-    if held_out.first:
+    text = "no completion had a reward, so nothing was learned"
+    if rewards:
+        text = f"mean reward {mean(rewards[:tenth]):.3f} -> {mean(rewards[-tenth:]):.3f}"
+    if "pass@1" in held_out.first:
         text += f", held-out pass@1 {held_out.first['pass@1']:.3f} -> {held_out.last['pass@1']:.3f}"
     return text
 

@@ -19,7 +19,7 @@ from r1kit.models.adapter_folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from r1kit.models.card import model_card
 from r1kit.models.folder import whole_folder
 from r1kit.models.lineage import Lineage
-from r1kit.models.load import load_policy, start_lineage
+from r1kit.models.load import find_model, load_policy, start_lineage
 from r1kit.models.policy import Policy
 from r1kit.models.quiet import quiet_libraries
 from r1kit.models.source import BaseSource, find_base
@@ -34,6 +34,7 @@ def run(config: ExportConfig) -> dict[str, Any]:
 
     Raises as `export`.
     """
+    find_model(config.model)
     with Tracker(
         config.output, stage="export", config=config.model_dump(mode="json"), seed=config.seed
     ) as tracker:

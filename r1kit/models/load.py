@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -53,12 +54,9 @@ def load_policy(
     Raises ModelError, ConfigError or EnvironmentError_, each with one clear line, before weights are loaded
     where that is possible.
     """
-    device = resolve_device(config.device)
-    dtype = resolve_dtype(config.dtype, device)
-    source = find_base(config.path, config.revision)
-    adapter = None if config.adapter is None else config.adapter.expanduser().resolve()
-    lineage = start_lineage(config, source, adapter)
-    tokenizer, template = load_tokenizer(source.folder, config.chat_template, adapter)
+    found = find_model(config)
+    device, dtype, tokenizer = found.device, found.dtype, found.tokenizer
+    source, adapter = found.source, found.adapter
     with _seeded(seed, device):
         base = load_base(source, config, device, dtype)
         _check_vocabulary(source, base, tokenizer)
@@ -75,13 +73,41 @@ def load_policy(
         dtype=dtype,
         eos_token_ids=stop_ids,
         pad_token_id=tokenizer.pad_token_id,
-        lineage=lineage,
+        lineage=found.lineage,
         reference_state=_make_reference(model, adapter, train=train) if with_reference else None,
     )
     threads = fit_threads(policy.num_parameters, device)
     if say is not None:
-        say(f"{_in_words(policy, source)}{threads}; template {template}; {stops}; {padding}")
+        say(f"{_in_words(policy, source)}{threads}; template {found.template}; {stops}; {padding}")
     return policy
+
+
+@dataclass(frozen=True)
+class FoundModel:
+    """All of a policy but its weights: where they come from and go to, the tokenizer, the template's name."""
+
+    device: torch.device
+    dtype: torch.dtype
+    source: BaseSource
+    adapter: Path | None
+    lineage: Lineage
+    tokenizer: PreTrainedTokenizerBase
+    template: str
+
+
+def find_model(config: ModelConfig) -> FoundModel:
+    """What `config` names, found and checked without loading weights (a hub model is downloaded).
+
+    A stage calls it before it opens its run folder, so that a wrong model leaves nothing behind. Raises as
+    `load_policy`.
+    """
+    device = resolve_device(config.device)
+    dtype = resolve_dtype(config.dtype, device)
+    source = find_base(config.path, config.revision)
+    adapter = None if config.adapter is None else config.adapter.expanduser().resolve()
+    lineage = start_lineage(config, source, adapter)
+    tokenizer, template = load_tokenizer(source.folder, config.chat_template, adapter)
+    return FoundModel(device, dtype, source, adapter, lineage, tokenizer, template)
 
 
 def start_lineage(config: ModelConfig, source: BaseSource, adapter: Path | None) -> Lineage:

@@ -24,7 +24,7 @@ def hidden_states(policy: Policy, input_ids: Tensor, position_ids: Tensor) -> Te
     sliding windows too).
     """
     base, shape = _base_model(policy), input_ids.shape
-    if "flash" in str(base.config._attn_implementation):
+    if "flash" in str(getattr(base.config, "_attn_implementation", "")):
         # Flash attention reads texts from the positions of a single row; each row begins at position 0 anyway.
         input_ids, position_ids = input_ids.reshape(1, -1), position_ids.reshape(1, -1)
     hidden: Tensor = base.base_model(

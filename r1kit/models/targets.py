@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Literal
 
 from torch import nn
 from transformers import PreTrainedModel
 
 from r1kit.core.errors import ModelError
+from r1kit.core.nearest import did_you_mean
 
 
 def target_names(
@@ -27,9 +27,8 @@ def target_names(
         return sorted({path.rsplit(".", 1)[-1] for path in paths if _in_attention(path)})
     for target in targets:
         if target not in names:
-            near = difflib.get_close_matches(target, names, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(names))}"
-            raise ModelError(f"model.lora.targets: the model has no linear layer {target!r}; {hint}")
+            hint = did_you_mean(target, names) or f"; it has {', '.join(sorted(names))}"
+            raise ModelError(f"model.lora.targets: the model has no linear layer {target!r}{hint}")
     return sorted(set(targets))
 
 

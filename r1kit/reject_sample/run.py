@@ -17,7 +17,7 @@ from r1kit.core.problem import Problem
 from r1kit.core.rollout import Completion, Group, Score, Verdict
 from r1kit.core.seeds import derive_seed
 from r1kit.generation import build_engine
-from r1kit.models.load import load_policy
+from r1kit.models.load import find_model, load_policy
 from r1kit.reject_sample.keep import Decision, decide
 from r1kit.rewards.compose import Scorer, build_scorer, judge
 from r1kit.rollout.collect import ScoreFunction, collect_groups
@@ -39,6 +39,7 @@ def run(config: RejectSampleConfig) -> dict[str, Any]:
     scorer = build_scorer(config.rewards, default_max_tokens=config.sampling.max_new_tokens)
     problems = load_usable_problems(config.data)
     general = load_conversations(config.general).conversations if config.general else []
+    find_model(config.model)
     with Tracker(
         config.output, stage="reject-sample", config=config.model_dump(mode="json"), seed=config.seed
     ) as tracker:
@@ -93,7 +94,7 @@ def _write(
     rng.shuffle(rows)
     write_jsonl(config.output / "sft.jsonl", rows)
     write_jsonl(config.output / "rejected.jsonl", rejected)
-    rates = [_pass_rate(group) for group in groups]
+    rates = [rate for group in groups if (rate := _pass_rate(group)) is not None]
     histogram = _histogram(rates)
     write_json(config.output / "pass_rates.json", histogram)
     reasons = Counter(row["reason"] for row in rejected)
@@ -102,7 +103,7 @@ def _write(
         "num_kept": len(kept),
         "num_general": len(general),
         "num_rejected": len(rejected),
-        "pass_rate": mean(rates),
+        **({"pass_rate": mean(rates)} if rates else {}),
         "num_always_solved": sum(rate == 1 for rate in rates),
         "num_never_solved": sum(rate == 0 for rate in rates),
         "rejected_by_reason": dict(reasons),
@@ -112,13 +113,13 @@ def _write(
 
 def _kept_row(group: Group, decision: Decision, config: RejectSampleConfig) -> dict[str, Any]:
     messages = [m.as_dict() for m in build_messages(group.problem, config.data)]
-    text = decision.rollout.completion.text
+    text, pass_rate = decision.rollout.completion.text, _pass_rate(group)
     return {
         "messages": [*messages, {"role": "assistant", "content": text}],
         "source": {
             "kind": str(group.problem.kind),
             "problem_id": group.problem.id,
-            "pass_rate": _pass_rate(group),
+            **({} if pass_rate is None else {"pass_rate": pass_rate}),
         },
         "rewards": dict(decision.rollout.score.parts),
         "num_tokens": decision.rollout.completion.num_tokens,
@@ -143,7 +144,10 @@ def _rejected_row(group: Group, decision: Decision) -> dict[str, Any]:
     }
 
 
-def _pass_rate(group: Group) -> float:
+def _pass_rate(group: Group) -> float | None:
+    """The share of CORRECT samples; None for a problem that nothing judges."""
+    if any(rollout.score.verdict is None for rollout in group.rollouts):
+        return None
     return mean([rollout.score.verdict is Verdict.CORRECT for rollout in group.rollouts])
 
 
@@ -161,11 +165,12 @@ def _say(
     reasons: Counter[str],
     num_general: int,
 ) -> None:
-    tracker.say(
-        f"{len(groups)} problems, mean pass rate {mean(rates):.3f}: {sum(r == 1 for r in rates)} always solved, "
-        f"{sum(r == 0 for r in rates)} never"
-    )
-    for interval, count in _histogram(rates).items():
+    if rates:
+        always, never = sum(rate == 1 for rate in rates), sum(rate == 0 for rate in rates)
+        tracker.say(
+            f"{len(groups)} problems, mean pass rate {mean(rates):.3f}: {always} always solved, {never} never"
+        )
+    for interval, count in _histogram(rates).items() if rates else ():
         tracker.say(f"  {interval} {'#' * round(40 * count / len(rates))} {count}")
     why = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
     tracker.say(f"kept {num_kept} completions, {num_general} general texts added; rejected: {why or 'none'}")

@@ -9,10 +9,10 @@ from typing import Any
 
 from r1kit.config.rewards import RewardConfig
 from r1kit.core.errors import ConfigError
+from r1kit.core.nearest import did_you_mean
 from r1kit.core.problem import Problem
 from r1kit.core.rollout import Completion, Score
 from r1kit.rewards.custom import build_custom
-from r1kit.rewards.nearest import nearest_hint
 from r1kit.rewards.parts import BUILDERS, RewardFunction, build_math
 
 
@@ -88,13 +88,13 @@ def _build(config: RewardConfig, defaults: Mapping[str, Any]) -> RewardFunction:
         return build_custom(config.name, config.options)
     builder = BUILDERS.get(config.name)
     if builder is None:
-        hint = nearest_hint(config.name, BUILDERS)
+        hint = did_you_mean(config.name, BUILDERS)
         names = ", ".join(BUILDERS)
         raise ConfigError(f"unknown reward {config.name!r}{hint}; there are {names} and module:function")
     valid = inspect.signature(builder).parameters
     for option in config.options:
         if option not in valid:
-            hint = nearest_hint(option, valid)
+            hint = did_you_mean(option, valid)
             raise ConfigError(
                 f"reward {config.name} has no option {option!r}{hint}; it has {', '.join(valid)}"
             )

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from r1kit.core.errors import ConfigError, RewardError
+from r1kit.core.nearest import did_you_mean
 from r1kit.core.problem import Problem
 from r1kit.core.rollout import Completion
-from r1kit.rewards.nearest import nearest_hint
 from r1kit.rewards.parts import Part, RewardFunction
 
 
@@ -50,7 +50,7 @@ def _load(name: str) -> Callable[..., Any]:
     function: Callable[..., Any] | None = getattr(module, function_name, None)
     if not callable(function):
         names = [key for key, value in vars(module).items() if callable(value)]
-        hint = nearest_hint(function_name, names)
+        hint = did_you_mean(function_name, names)
         raise ConfigError(f"reward {name}: module {module_name!r} has no function {function_name!r}{hint}")
     return function
 

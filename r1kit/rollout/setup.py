@@ -42,7 +42,6 @@ class UsableProblems:
             self._compare_with_context(prompted, policy.context_length, max_new_tokens, say)
         return prompted
 
-
     def _compare_with_context(
         self,
         prompted: Sequence[PromptedProblem],

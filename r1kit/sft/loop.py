@@ -14,7 +14,7 @@ from torch import Tensor
 
 from r1kit.config.data import SftData
 from r1kit.config.stages import SftConfig
-from r1kit.models.load import load_policy
+from r1kit.models.load import find_model, load_policy
 from r1kit.models.policy import Policy
 from r1kit.objectives.aggregate import Normalizer
 from r1kit.objectives.sft import sft_loss
@@ -34,6 +34,7 @@ def run(config: SftConfig) -> dict[str, Any]:
     """
     texts = load_conversations(config.data)
     eval_texts = load_conversations(config.eval_data) if config.eval_data else None
+    find_model(config.model)
     with Tracker(
         config.output, stage="sft", config=config.model_dump(mode="json"), seed=config.seed
     ) as tracker:
@@ -65,7 +66,13 @@ def _train(
     first, last = losses[0], losses[-1]
     tracker.say(f"{num_steps} steps on {len(examples)} texts: loss of a batch {first:.3f} -> {last:.3f}")
     policy.save(config.output / policy.saved_as, stage="sft", seed=config.seed)
-    return {**metrics, **figures, "sft/loss_before": first, "num_examples": len(examples), "num_steps": num_steps}
+    return {
+        **metrics,
+        **figures,
+        "sft/loss_before": first,
+        "num_examples": len(examples),
+        "num_steps": num_steps,
+    }
 
 
 def _tokenize(

@@ -60,8 +60,8 @@ def test_the_numbers_of_the_summary_are_a_table_on_stdout() -> None:
     result = invoke(SFT, lambda *_: SUMMARY)
     assert [line.split() for line in result.stdout.splitlines()] == [
         ["metric", "value"],
-        ["metrics/train/loss", "0.1235"],
-        ["metrics/texts", "12,345"],
+        ["train/loss", "0.1235"],
+        ["texts", "12,345"],
     ]
     assert "\x1b" not in result.stdout
     assert result.stderr == ""
@@ -85,7 +85,12 @@ def test_nested_numbers_are_named_by_their_path_and_the_rest_is_left_out() -> No
 
 
 def test_a_pipelines_summary_is_a_row_a_stage(capsys: pytest.CaptureFixture[str]) -> None:
-    accuracy = {"sum/pass@1": 0.25, "sum/pass@1_stderr": 0.01, "sum/greedy/pass@1": 0.5, "sum/mean_tokens": 12.34}
+    accuracy = {
+        "sum/pass@1": 0.25,
+        "sum/pass@1_stderr": 0.01,
+        "sum/greedy/pass@1": 0.5,
+        "sum/mean_tokens": 12.34,
+    }
     levels = {"sum/level=4/pass@1": 0.125, "sum/level=5/pass@1": 0.375, "sum/greedy/level=4/pass@1": 0.75}
     stages = [
         {"id": "cold", "stage": "sft", "status": "done", "seconds": 72.34, "metrics": {"sft/loss": 0.5}},

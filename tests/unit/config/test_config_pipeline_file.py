@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from r1kit.config.pipeline_file import load_pipeline
 from r1kit.core.errors import ConfigError
 
@@ -33,7 +34,7 @@ def test_files_that_extend_each_other_are_refused(tmp_path):
 
 
 def test_a_missing_base_is_named(tmp_path):
-    with pytest.raises(ConfigError, match="absent.yaml: no such file"):
+    with pytest.raises(ConfigError, match=r"absent\.yaml: no such file"):
         load_pipeline(write(tmp_path, "a.yaml", "extends: absent.yaml\n"))
 
 

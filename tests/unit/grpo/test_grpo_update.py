@@ -83,9 +83,7 @@ def logprobs_of(policy: Policy, group: Group, rollout: Rollout, temperature: flo
     return torch.stack([logprobs[t - 1, ids[0, t]] for t in range(start, ids.shape[1])])
 
 
-def article_loss(
-    policy: Policy, config: GrpoConfig, old: list[torch.Tensor] | None = None
-) -> torch.Tensor:
+def article_loss(policy: Policy, config: GrpoConfig, old: list[torch.Tensor] | None = None) -> torch.Tensor:
     """-J of DeepSeekMath eq. 3: mean over outputs of the mean over tokens of min(...) - beta * k3."""
     beta, temperature = config.algorithm.beta, config.sampling.temperature
     terms, number = [], 0

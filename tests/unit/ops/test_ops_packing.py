@@ -69,5 +69,3 @@ def test_every_document_can_be_read_back_from_its_row(sequences: list[list[int]]
 
 def test_no_rows_give_an_empty_rectangle() -> None:
     assert pack_rows([], pack_sequences([], 8), pad_id=0).input_ids.shape == (0, 0)
-
-

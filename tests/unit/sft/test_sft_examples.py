@@ -1,4 +1,3 @@
-
 import pytest
 import torch
 from tiny_models import CHATML, tiny_tokenizer, write_tiny_model
