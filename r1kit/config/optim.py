@@ -27,7 +27,7 @@ class OptimConfig(Section):
     warmup_ratio: float = Field(default=0.05, ge=0.0, lt=1.0)
     """Share of the steps over which the rate rises from 0 to its peak."""
     final_ratio: float = Field(default=0.0, ge=0.0, le=1.0)
-    """The rate at the last step as a share of the peak (cosine and linear)."""
+    """What the rate decays to by the end, as a share of the peak (cosine and linear)."""
     weight_decay: float = Field(default=0.0, ge=0.0)
     """Decoupled weight decay of matrices; never on norms and biases."""
     beta1: float = Field(default=0.9, ge=0.0, lt=1.0)

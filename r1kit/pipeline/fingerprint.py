@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import r1kit
 from r1kit.config.stages import StageConfig
 
 
 def fingerprint(config: StageConfig, upstream: Iterable[str]) -> str:
     """Hex digest that changes when the stage would give another result.
 
-    It covers the resolved configuration without `output`, the contents of every local file it names (of a
+    It covers r1kit's version, the resolved configuration without `output`, the contents of every local file it names (of a
     folder: names, sizes and modification times of its files), and the fingerprints of the stages it needs.
     Files that an earlier stage writes are covered by that stage's fingerprint, so they are not read.
     """
@@ -22,7 +23,9 @@ def fingerprint(config: StageConfig, upstream: Iterable[str]) -> str:
     stages_dir = config.output.parent
     inputs = {text: _content(Path(text)) for text in _strings(values) if _is_local_input(text, stages_dir)}
     # Where the pipeline's folder lies does not change what is in it.
-    text = json.dumps([values, inputs, list(upstream)], sort_keys=True).replace(str(stages_dir), "@stages")
+    text = json.dumps([r1kit.__version__, values, inputs, list(upstream)], sort_keys=True).replace(
+        str(stages_dir), "@stages"
+    )
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -6,30 +6,26 @@ from dataclasses import dataclass
 from typing import Final
 
 from r1kit.config.data import ProblemColumns, ProblemData
-from r1kit.config.sampling import SamplingConfig
 from r1kit.config.stages import EvalTask
 from r1kit.core.errors import ConfigError
 from r1kit.core.nearest import did_you_mean
 from r1kit.tasks.arithmetic.problems import test_problems
 from r1kit.tasks.problems import LoadedProblems, load_problems
 
-_R1_SAMPLING: Final = SamplingConfig(temperature=0.6, top_p=0.95, max_new_tokens=32768)
-
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
     """A benchmark: its problems and the customary way to measure.
 
-    `data` is None when the problems are generated. `num_samples` and `sampling` are those of the DeepSeek-R1
-    report (section 3: T 0.6, top-p 0.95, up to 32,768 tokens, k from 4 to 64 by the size of the set; 64 for
-    AIME), or r1kit's own where the report has none.
+    `data` is None when the problems are generated. `num_samples` is the k of the DeepSeek-R1 report (section 3:
+    from 4 to 64 by the size of the set, 64 for AIME), or r1kit's own where the report has none; the report's
+    sampling is the default of every evaluation.
     """
 
     name: str
     description: str
     data: ProblemData | None
     num_samples: int
-    sampling: SamplingConfig = _R1_SAMPLING
 
     @property
     def prompt(self) -> str:
@@ -80,7 +76,6 @@ _ALL: Final = (
         description="r1kit's own chains of + - *, 500 problems for each of 4, 5 and 6 operands",
         data=None,
         num_samples=1,
-        sampling=SamplingConfig(temperature=1.0, max_new_tokens=64),
     ),
 )
 

@@ -36,11 +36,15 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         _make_folder(path)
         self.path = path
+        lock_is_new = not (path / _LOCK_FILE).exists()
         self._lock = _take_lock(path)
         try:
             self.set_aside = _clear(path)
         except BaseException:
             self.close()
+            if lock_is_new:
+                # A folder that is refused is left as it was.
+                (path / _LOCK_FILE).unlink()
             raise
 
     def close(self) -> None:

@@ -24,17 +24,17 @@ def peak_learning_rate(optim: OptimConfig, stage: str, model: ModelConfig) -> fl
 def schedule_factor(step: int, num_steps: int, optim: OptimConfig) -> float:
     """The share of the peak rate at update `step` (counted from 0) of `num_steps`.
 
-    It rises linearly over the warm-up, without a step at rate 0, then decays to `final_ratio`, which the
-    last update reaches.
+    It rises linearly over the warm-up, then decays towards `final_ratio`, which it would reach at the update
+    after the last; so no update is taken at rate 0.
     """
     warmup = math.ceil(optim.warmup_ratio * num_steps)
     if step < warmup:
         return (step + 1) / (warmup + 1)
     if optim.schedule == "constant":
         return 1.0
-    progress = (step - warmup) / max(1, num_steps - 1 - warmup)
+    progress = (step - warmup) / (num_steps - warmup)
     shape = 1 - progress if optim.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * progress))
-    return optim.final_ratio + (1 - optim.final_ratio) * max(0.0, shape)
+    return optim.final_ratio + (1 - optim.final_ratio) * shape
 
 
 @dataclass(frozen=True, slots=True)

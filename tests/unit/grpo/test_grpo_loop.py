@@ -148,6 +148,16 @@ def test_evaluating_on_the_way_does_not_change_the_training(finished, tmp_path):
     assert adapter(tmp_path / "run").read_bytes() == adapter(finished).read_bytes()
 
 
+def test_a_problem_that_comes_again_is_answered_anew(tmp_path):
+    same = {"data": {"path": TRAIN, "limit": PROBLEMS}, "optim": {"learning_rate": 1e-9}, "steps": 2}
+    run(make_config(tmp_path / "run", **same))
+    texts: dict[int, dict[str, list[str]]] = {1: {}, 2: {}}
+    for row in rows(tmp_path / "run/rollouts.jsonl"):
+        texts[row["step"]].setdefault(row["problem_id"], []).append(row["completion"])
+    assert texts[1].keys() == texts[2].keys()
+    assert all(texts[1][name] != texts[2][name] for name in texts[1])
+
+
 def test_a_run_leaves_torchs_random_numbers_alone(tmp_path):
     before = torch.random.get_rng_state()
     run(make_config(tmp_path / "run", steps=1))

@@ -55,16 +55,37 @@ def metrics(finished: Path) -> dict[str, Any]:
     return json.loads((finished / "summary.json").read_text())["metrics"]
 
 
-def test_every_sample_is_either_kept_or_rejected(finished, metrics):
-    samples = rows(finished / "rollouts.jsonl")
-    kept = [row for row in rows(finished / "sft.jsonl") if row["source"]["kind"] == "math"]
-    rejected = rows(finished / "rejected.jsonl")
+def check_that_nothing_is_lost(output: Path, num_kept: int, num_rejected: int) -> None:
+    samples = rows(output / "rollouts.jsonl")
+    kept = [row for row in rows(output / "sft.jsonl") if row["source"]["kind"] == "math"]
+    rejected = rows(output / "rejected.jsonl")
     assert len(samples) == NUM_PROBLEMS * NUM_SAMPLES == len(kept) + len(rejected)
     ours = [(row["source"]["problem_id"], row["messages"][-1]["content"]) for row in kept]
     others = [(row["problem_id"], row["completion"]) for row in rejected]
     assert Counter(ours + others) == Counter((row["problem_id"], row["completion"]) for row in samples)
-    assert (metrics["num_kept"], metrics["num_rejected"]) == (len(kept), len(rejected))
-    assert 5 <= len(kept) <= 2 * NUM_PROBLEMS
+    assert (num_kept, num_rejected) == (len(kept), len(rejected))
+
+
+def test_every_sample_is_either_kept_or_rejected(finished, metrics):
+    check_that_nothing_is_lost(finished, metrics["num_kept"], metrics["num_rejected"])
+    assert 5 <= metrics["num_kept"] <= 2 * NUM_PROBLEMS
+
+
+def test_duplicates_and_what_is_too_many_are_not_lost_either(tmp_path):
+    keep = {"require_correct": False, "require_format": False, "max_per_problem": 1}
+    metrics = run(make_config(tmp_path / "run", keep=keep))["metrics"]
+    check_that_nothing_is_lost(tmp_path / "run", metrics["num_kept"], metrics["num_rejected"])
+    assert metrics["num_kept"] == NUM_PROBLEMS
+    assert {"duplicate", "enough kept"} <= set(metrics["rejected_by_reason"])
+
+
+def test_problems_that_are_always_solved_are_counted_in_the_last_bin(tmp_path):
+    # With one sample a problem, a problem is solved always or never.
+    metrics = run(make_config(tmp_path / "run", num_samples=1, general=None))["metrics"]
+    assert metrics["num_always_solved"] > 0
+    assert metrics["num_always_solved"] + metrics["num_never_solved"] == NUM_PROBLEMS
+    assert metrics["pass_rate_histogram"]["0.9-1.0"] == metrics["num_always_solved"]
+    assert metrics["pass_rate_histogram"]["0.0-0.1"] == metrics["num_never_solved"]
 
 
 def test_every_rejected_sample_says_why(finished, metrics):
@@ -130,7 +151,7 @@ def test_pass_rates_are_those_of_the_samples(finished, metrics):
     histogram = json.loads((finished / "pass_rates.json").read_text())
     expected = Counter(min(int(rate * 10), 9) for rate in rates)
     assert list(histogram.values()) == [expected[tenth] for tenth in range(10)]
-    assert list(histogram)[0] == "0.0-0.1"
+    assert next(iter(histogram)) == "0.0-0.1"
     assert histogram == metrics["pass_rate_histogram"]
     for row in rows(finished / "sft.jsonl"):
         if row["source"]["kind"] == "math":

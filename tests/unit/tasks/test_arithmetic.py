@@ -125,7 +125,7 @@ def test_a_request_that_cannot_be_met_ends_with_an_error(
 
 def test_the_benchmark_has_500_distinct_held_out_problems_a_level() -> None:
     found: list[Problem] = problems_module.test_problems()
-    assert [problem.extra["level"] for problem in found] == [4] * 500 + [5] * 500 + [6] * 500
+    assert [problem.extra["level"] for problem in found] == [4, 5, 6] * 500
     assert len({problem.id for problem in found}) == 1500
     assert all(banned_pairs_in(problem.problem) for problem in found)
 

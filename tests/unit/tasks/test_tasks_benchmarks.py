@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from r1kit.config.data import ProblemData
-from r1kit.config.stages import EvalTask
+from r1kit.config.stages import EvalConfig, EvalTask
 from r1kit.core.errors import ConfigError
 from r1kit.core.problem import Message, Problem
 from r1kit.tasks.arithmetic.problems import test_problems as benchmark_problems
@@ -40,9 +40,9 @@ def test_each_hub_benchmark_is_pinned_to_a_commit_and_asks_for_a_box() -> None:
 
 
 def test_aime_is_measured_as_in_the_r1_report() -> None:
-    aime = find_benchmark("aime")
-    assert (aime.num_samples, aime.sampling.temperature, aime.sampling.top_p) == (64, 0.6, 0.95)
-    assert aime.sampling.max_new_tokens == 32768
+    sampling = EvalConfig(model="m", output="o", tasks=("aime",)).sampling
+    assert find_benchmark("aime").num_samples == 64
+    assert (sampling.temperature, sampling.top_p, sampling.max_new_tokens) == (0.6, 0.95, 32768)
 
 
 def test_a_misspelt_benchmark_names_the_nearest() -> None:

@@ -16,18 +16,18 @@ def test_the_rate_rises_over_the_warm_up_and_is_never_zero_at_the_start():
     )
 
 
-def test_cosine_is_at_half_in_the_middle_and_at_the_floor_at_the_end():
+def test_cosine_is_at_half_in_the_middle_and_near_the_floor_at_the_end():
     optim = OptimConfig(warmup_ratio=0.0, final_ratio=0.1)
-    assert schedule_factor(0, 101, optim) == 1
-    assert schedule_factor(50, 101, optim) == pytest.approx(0.55)
-    assert schedule_factor(25, 101, optim) == pytest.approx(0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi / 4)))
-    assert schedule_factor(100, 101, optim) == pytest.approx(0.1)
+    assert schedule_factor(0, 100, optim) == 1
+    assert schedule_factor(50, 100, optim) == pytest.approx(0.55)
+    assert schedule_factor(25, 100, optim) == pytest.approx(0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi / 4)))
+    assert 0.1 < schedule_factor(99, 100, optim) < 0.101
 
 
 def test_linear_falls_by_the_same_amount_each_step():
     optim = OptimConfig(warmup_ratio=0.0, schedule="linear")
     factors = [schedule_factor(step, 5, optim) for step in range(5)]
-    assert factors == pytest.approx([1, 0.75, 0.5, 0.25, 0])
+    assert factors == pytest.approx([1, 0.8, 0.6, 0.4, 0.2])
 
 
 def test_a_single_step_runs_at_the_peak_rate():
@@ -89,4 +89,4 @@ def test_a_skipped_step_moves_the_schedule_and_not_the_weights():
     optimizer.skip()
     assert weight.item() == 1.0
     weight.grad = torch.ones(1)
-    assert optimizer.step().learning_rate == pytest.approx(0.05)
+    assert optimizer.step().learning_rate == pytest.approx(0.1 * 2 / 3)
