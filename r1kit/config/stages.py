@@ -133,6 +133,8 @@ class KeepConfig(Section):
     """Keep only completions with one well-formed think block and an answer."""
     require_one_language: bool = True
     """Keep only completions whose reasoning does not mix scripts."""
+    language: Literal["en", "zh"] | None = None
+    """Keep only completions whose reasoning is in this language."""
     max_per_problem: int = Field(default=4, ge=1)
     """At most this many distinct completions of a problem."""
     select: Literal["shortest", "first", "random"] = "random"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from r1kit.config.stages import KeepConfig
 from r1kit.core.rollout import FinishReason, Group, Rollout, Verdict
 from r1kit.rewards.format import format_reward, parse_reasoning
-from r1kit.rewards.language import is_mixed
+from r1kit.rewards.language import detect_language, is_mixed
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,14 @@ def _flaw(rollout: Rollout, rules: KeepConfig) -> str | None:
         return str(verdict) if verdict is not None else "not judged"
     if rules.require_format and format_reward(completion.text) < 1:
         return "format"
-    if rules.require_one_language and is_mixed(parse_reasoning(completion.text).think or completion.text):
+    return _language_flaw(parse_reasoning(completion.text).think or completion.text, rules)
+
+
+def _language_flaw(reasoning: str, rules: KeepConfig) -> str | None:
+    if rules.require_one_language and is_mixed(reasoning):
         return "mixed languages"
+    if rules.language is not None and detect_language(reasoning) != rules.language:
+        return f"not in {rules.language}"
     return None
 
 

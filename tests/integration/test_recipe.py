@@ -15,13 +15,13 @@ from r1kit.pipeline.runner import run_pipeline
 
 ROOT = Path(__file__).parents[2]
 
-# Settings are those of pipelines/tiny.yaml; only less of everything, and 4 operands alone.
+# Settings are those of pipelines/tiny.yaml; only less of everything.
 PIPELINE = f"""
 extends: {ROOT}/pipelines/tiny.yaml
 name: small
 defaults:
   eval:
-    tasks: [{{name: arithmetic, limit: 200}}]
+    tasks: [{{name: arithmetic, limit: 450}}]
 stages:
   - {{id: base, stage: eval}}
   - id: cold-start
@@ -69,8 +69,9 @@ def stage_rows(plan: Plan) -> dict[str, dict[str, Any]]:
     return {row["id"]: row for row in summary["stages"]}
 
 
-def figure(plan: Plan, stage: str, name: str) -> float:
-    return float(stage_rows(plan)[stage]["metrics"][f"arithmetic/{name}"])
+def figure(plan: Plan, stage: str, name: str, decoding: str = "") -> float:
+    """A figure of an evaluation on the problems of 4 operands."""
+    return float(stage_rows(plan)[stage]["metrics"][f"arithmetic/{decoding}level=4/{name}"])
 
 
 def metrics(plan: Plan, stage: str) -> list[dict[str, Any]]:
@@ -86,16 +87,16 @@ def test_the_summary_has_a_row_a_stage(finished):
 
 
 def test_the_base_can_hardly_do_it_and_only_when_it_is_not_sampled(finished):
-    assert figure(finished, "base", "num_problems") == 200
+    assert figure(finished, "base", "num_problems") >= 150
     assert figure(finished, "base", "pass@1") <= 0.15
-    assert figure(finished, "base", "greedy/pass@1") <= 0.45
+    assert figure(finished, "base", "pass@1", "greedy/") <= 0.45
 
 
 def test_reinforcement_learning_makes_it_right(finished):
     cold, trained = (figure(finished, stage, "pass@1") for stage in ("after-cold-start", "after-rl"))
     assert trained >= 0.85
     assert trained - cold >= 0.3
-    assert figure(finished, "after-rl", "greedy/pass@1") >= 0.9
+    assert figure(finished, "after-rl", "pass@1", "greedy/") >= 0.9
     assert figure(finished, "after-rl", "mean_tokens") >= 3 * figure(finished, "base", "mean_tokens")
     assert figure(finished, "after-rl", "truncated_rate") <= 0.05
 
