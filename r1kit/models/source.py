@@ -19,6 +19,7 @@ from huggingface_hub.errors import (
 from transformers import CONFIG_MAPPING
 
 from r1kit.core.errors import EnvironmentError_, ModelError
+from r1kit.core.nearest import nearest
 from r1kit.models.fingerprint import base_fingerprint, weight_files
 
 _MODEL_FILES: Final = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
@@ -49,7 +50,7 @@ def find_base(path: str, revision: str | None) -> BaseSource:
     local = Path(path).expanduser()
     is_local = local.exists()
     if not is_local and _looks_like_a_path(path):
-        raise ModelError(f"model.path {path!r}: no such folder (looked in {local.absolute().parent})")
+        raise ModelError(f"model.path {path!r}: no such folder{_nearest_folder(local)}")
     folder = local.resolve() if is_local else _download(path, revision)
     config = _read_config(path, folder)
     _check_loadable(path, config)
@@ -67,7 +68,18 @@ def find_base(path: str, revision: str | None) -> BaseSource:
 
 
 def _looks_like_a_path(path: str) -> bool:
-    return path.startswith((".", "~", "/")) or path.count("/") > 1 or path.endswith("/") or "\\" in path
+    """Whether `path` can only be local: by its form, or because its first part is a folder here."""
+    shaped = path.startswith((".", "~", "/")) or path.count("/") > 1 or path.endswith("/") or "\\" in path
+    return shaped or ("/" in path and Path(path).parent.is_dir())
+
+
+def _nearest_folder(path: Path) -> str:
+    parent = path.parent
+    if not parent.is_dir():
+        return f"; there is no folder {parent} either"
+    folders = [entry.name for entry in parent.iterdir() if entry.is_dir()]
+    close = nearest(path.name, folders)
+    return f"; did you mean {parent / close}?" if close else f" in {parent}"
 
 
 def _download(path: str, revision: str | None) -> Path:

@@ -74,7 +74,7 @@ CASES: dict[str, tuple[list[str], str]] = {
     ),
     "model folder that is missing": (
         [*SFT, "--model", "./tiny_bas"],
-        "model.path './tiny_bas': no such folder (looked in {folder})",
+        "model.path './tiny_bas': no such folder in .",
     ),
     "adapter in the place of a model": (
         [*SFT, "--model", "other_adapter"],

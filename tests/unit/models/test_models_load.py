@@ -343,3 +343,12 @@ def test_saving_again_replaces_the_adapter_whole(base: Path, tmp_path: Path) -> 
     load(base).save(tmp_path / "adapter")
     assert [path.name for path in tmp_path.iterdir()] == ["adapter"]
     assert not (tmp_path / "adapter" / "stale").exists()
+
+
+def test_a_misspelt_local_folder_is_not_taken_for_a_hub_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tiny_model(tmp_path / "data" / "tiny_base")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelError, match=r"'data/tiny_bas': no such folder; did you mean data/tiny_base\?"):
+        load_policy(ModelConfig(path="data/tiny_bas"), train=False)
