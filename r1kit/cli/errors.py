@@ -81,6 +81,6 @@ def _usage_line(error: typer.TyperException) -> str:
     option = getattr(error, "option_name", None)
     if option is not None and message.startswith("No such option"):
         possible = getattr(error, "possibilities", None) or ()
-        message = f"unknown flag {option}" + (f"; nearest: {possible[0]}" if possible else "")
+        message = f"unknown flag {option}" + (f"; did you mean {possible[0]}?" if possible else "")
     context = getattr(error, "ctx", None)
     return f"{message} (see `{context.command_path} --help`)" if context is not None else message

@@ -13,11 +13,11 @@ from r1kit.cli.configure import configure
 from r1kit.cli.flags import flags_of
 from r1kit.cli.show import print_summary
 from r1kit.cli.signature import command_function
-from r1kit.config.errors import nearest
 from r1kit.config.pipeline import PipelineConfig
 from r1kit.config.pipeline_file import load_pipeline
 from r1kit.config.schema import FieldPath
 from r1kit.core.errors import ConfigError
+from r1kit.core.nearest import did_you_mean
 
 HELP = "Run a pipeline of stages; finished stages are skipped when it is run again."
 
@@ -56,9 +56,12 @@ def run(given: dict[FieldPath, Any], own: dict[str, Any]) -> None:
 def read_pipeline(file: Path, given: dict[FieldPath, Any]) -> PipelineConfig:
     """The pipeline of a file with the given flags on top; its stages' own fields are checked by the plan."""
     values = load_pipeline(file)
-    if isinstance(values.get("model"), dict):
-        # --model changes which model, not how it is loaded
+    model = values.get("model")
+    if isinstance(model, dict) and ("model",) in given:
+        # --model changes which model, not how it is loaded; a revision belongs to the file's model alone
         given = {("model", "path") if path == ("model",) else path: value for path, value in given.items()}
+        if "revision" in model:
+            given["model", "revision"] = None
     return configure(PipelineConfig, _FLAGS, values, given, file)
 
 
@@ -70,7 +73,8 @@ def check_stage_ids(names: Sequence[str], config: PipelineConfig) -> None:
         of = f"; stages: {', '.join(known)}"
         raise ConfigError(
             "\n".join(
-                f"--force: no stage {name!r} in this pipeline{nearest(name, known) or of}" for name in unknown
+                f"--force: no stage {name!r} in this pipeline{did_you_mean(name, known) or of}"
+                for name in unknown
             )
         )
 

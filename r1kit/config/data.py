@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from r1kit.config.section import Section
+from r1kit.config.section import Section, expand_home
 
 
 class DataSource(Section):
@@ -27,6 +27,11 @@ class DataSource(Section):
     @classmethod
     def _from_string(cls, value: Any) -> Any:
         return {"path": value} if isinstance(value, str) else value
+
+    @field_validator("path")
+    @classmethod
+    def _expand_home(cls, value: str) -> str:
+        return expand_home(value)
 
 
 class ProblemColumns(Section):

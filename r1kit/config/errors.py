@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, get_args, get_origin
 
@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from r1kit.config.schema import REQUIRED, FieldPath, dotted, is_section, is_union, leaves, without_none
 from r1kit.config.section import Section
-from r1kit.core.nearest import nearest as nearest_name
+from r1kit.core.nearest import did_you_mean
 
 _MESSAGES: Final = {
     "greater_than": "must be more than {gt:g}",
@@ -68,12 +68,6 @@ def mistakes_of(error: ValidationError, schema: type[Section]) -> list[Mistake]:
     return [mistake for path, details in innermost.items() for mistake in _mistakes_at(path, details, schema)]
 
 
-def nearest(name: str, names: Sequence[str]) -> str:
-    """`; nearest: NAME` for the most similar of the names, or nothing when none is similar."""
-    close = nearest_name(name, names)
-    return f"; nearest: {close}" if close else ""
-
-
 def _mistakes_at(path: FieldPath, details: list[ErrorDetails], schema: type[Section]) -> list[Mistake]:
     if details[0]["type"] == "missing":
         return _missing(path, schema)
@@ -85,7 +79,7 @@ def _mistakes_at(path: FieldPath, details: list[ErrorDetails], schema: type[Sect
     if details[0]["type"] == "value_error" and (isinstance(value, Mapping) or repr(value) in said):
         return [Mistake(path, said)]
     near = "".join(
-        nearest(str(value), _expected(each)) for each in details if each["type"] == "literal_error"
+        did_you_mean(str(value), _expected(each)) for each in details if each["type"] == "literal_error"
     )
     return [Mistake(path, f"{said}, got {_show(value)}{near}")]
 
@@ -107,14 +101,16 @@ def _missing_leaf(path: FieldPath, description: str) -> Mistake:
 
 def _unknown(path: FieldPath, schema: type[Section]) -> str:
     name, names = str(path[-1]), list(_type_at(schema, path[:-1]).model_fields)
-    known = nearest(name, names) or nearest_path(name, schema) or f"; the fields here are: {', '.join(names)}"
+    known = (
+        did_you_mean(name, names) or elsewhere(name, schema) or f"; the fields here are: {', '.join(names)}"
+    )
     return f"unknown field{known}"
 
 
-def nearest_path(name: str, schema: type[Section]) -> str:
-    """`; nearest: section.NAME` for a field of that very name elsewhere in the schema, or nothing."""
+def elsewhere(name: str, schema: type[Section]) -> str:
+    """`; did you mean section.NAME?` for a field of that very name elsewhere in the schema, or nothing."""
     same = [dotted(leaf.path) for leaf in leaves(schema) if leaf.path[-1] == name]
-    return f"; nearest: {same[0]}" if same else ""
+    return f"; did you mean {same[0]}?" if same else ""
 
 
 def _field_path(loc: tuple[str | int, ...], schema: type[Section]) -> FieldPath:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from r1kit.config.section import Section
+from r1kit.config.section import Section, expand_home
 
 
 class LoraConfig(Section):
@@ -45,7 +45,8 @@ class ModelConfig(Section):
     lora: LoraConfig = LoraConfig()
     """The adapter's shape; unused when every weight is trained."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """Precision of weights and computation. auto: bfloat16 on a GPU that has it, else float32."""
+    """Precision of weights and computation. auto: bfloat16 on a GPU that has it (not when every weight is
+    trained), else float32."""
     device: str = "auto"
     """auto (cuda, then mps, then cpu), or a torch device such as cuda:1."""
     attention: Literal["auto", "eager", "sdpa", "flash_attention_2"] = "auto"
@@ -60,6 +61,16 @@ class ModelConfig(Section):
     def _from_string(cls, value: Any) -> Any:
         return {"path": value} if isinstance(value, str) else value
 
+    @field_validator("path", "chat_template")
+    @classmethod
+    def _expand_home(cls, value: str) -> str:
+        return expand_home(value)
+
+    @field_validator("adapter")
+    @classmethod
+    def _expand_home_of_adapter(cls, value: Path | None) -> Path | None:
+        return None if value is None else Path(expand_home(str(value)))
+
     @model_validator(mode="after")
     def _check_combination(self) -> Self:
         if self.tuning == "full" and self.quantization != "none":
@@ -67,6 +78,17 @@ class ModelConfig(Section):
                 f"quantization {self.quantization!r} cannot be trained in full; "
                 'set tuning to "lora" or quantization to "none"'
             )
+        if self.tuning == "full" and self.dtype in ("bfloat16", "float16"):
+            raise ValueError(
+                f'tuning "full" cannot train {self.dtype} weights: most updates are smaller than what they can '
+                'hold, and nothing is learned; set dtype to float32 or auto, or tuning to "lora"'
+            )
         if self.tuning == "full" and self.adapter is not None:
             raise ValueError('a starting adapter needs tuning "lora"; merge it with `r1kit export` first')
         return self
+
+
+def means_a_folder(path: str) -> bool:
+    """Whether `model.path` can only be local: by its form, or because its first part is a folder here."""
+    shaped = path.startswith((".", "~", "/")) or path.count("/") > 1 or path.endswith("/") or "\\" in path
+    return shaped or ("/" in path and Path(path).parent.is_dir())

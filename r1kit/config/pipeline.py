@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, field_validator
 
-from r1kit.config.section import Section
+from r1kit.config.section import Section, expand_home
 from r1kit.config.stages import STAGES
 
 
@@ -55,3 +55,8 @@ class PipelineConfig(Section):
     """The stages, in the order they run."""
     notes: str = ""
     """What a reader should know: what it shows, what it needs, how long it takes."""
+
+    @field_validator("output")
+    @classmethod
+    def _expand_home(cls, value: Path) -> Path:
+        return Path(expand_home(str(value)))

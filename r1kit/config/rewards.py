@@ -15,7 +15,7 @@ class RewardConfig(Section):
     name: str = Field(min_length=1)
     """math, format, language, length, or a function of your own as `module:function`."""
     weight: float = 1.0
-    """Factor in the sum; a negative one turns a reward into a penalty."""
+    """Factor in the sum; a negative one turns a reward into a penalty, 0 only logs it."""
     options: dict[str, Any] = {}
     """Arguments of the reward, such as `language: en`."""
 

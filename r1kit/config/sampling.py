@@ -1,8 +1,6 @@
-"""How completions are drawn, and by which engine."""
+"""How completions are drawn, and how many at once."""
 
 from __future__ import annotations
-
-from typing import Literal
 
 from pydantic import Field
 
@@ -29,7 +27,5 @@ class SamplingConfig(Section):
 class EngineConfig(Section):
     """What runs the sampling."""
 
-    name: Literal["auto", "transformers"] = "auto"
-    """The generation engine; auto takes the best one that can serve the model."""
     batch_size: int = Field(default=64, ge=1)
     """Completions decoded at the same time."""

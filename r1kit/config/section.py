@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -15,3 +17,8 @@ class Section(BaseModel):
         allow_inf_nan=False,
         str_strip_whitespace=False,
     )
+
+
+def expand_home(path: str) -> str:
+    """The path with a leading `~` as the user's home folder; every other text as it is."""
+    return os.path.expanduser(path)  # noqa: PTH111  # Path would rewrite hub ids and raise for unknown users

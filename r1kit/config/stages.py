@@ -12,7 +12,7 @@ from r1kit.config.model import ModelConfig
 from r1kit.config.optim import BatchingConfig, OptimConfig
 from r1kit.config.rewards import RewardConfig
 from r1kit.config.sampling import EngineConfig, SamplingConfig
-from r1kit.config.section import Section
+from r1kit.config.section import Section, expand_home
 
 
 class StageConfig(Section):
@@ -24,6 +24,11 @@ class StageConfig(Section):
     """The run folder that is written."""
     seed: int = Field(default=0, ge=0)
     """Every random draw of the run derives from this."""
+
+    @field_validator("output")
+    @classmethod
+    def _expand_home(cls, value: Path) -> Path:
+        return Path(expand_home(str(value)))
 
 
 class SftConfig(StageConfig):
@@ -49,6 +54,14 @@ class SftConfig(StageConfig):
     """Optimizer and schedule."""
     batching: BatchingConfig = BatchingConfig()
     """Micro-batches."""
+
+    @model_validator(mode="after")
+    def _check_eval_data(self) -> Self:
+        if self.eval_every and self.eval_data is None:
+            raise ValueError(
+                f"eval_every is {self.eval_every} but there is no eval_data; name held-out texts"
+            )
+        return self
 
 
 class GrpoAlgorithm(Section):
@@ -111,6 +124,13 @@ class GrpoConfig(StageConfig):
     def _check(self) -> Self:
         if not self.rewards:
             raise ValueError("rewards is empty; name at least one, for example math")
+        if all(reward.weight == 0 for reward in self.rewards):
+            raise ValueError("every reward has weight 0, so there is nothing to learn; give one a weight")
+        if self.model.tuning == "lora" and self.model.lora.dropout > 0:
+            raise ValueError(
+                f"model.lora.dropout is {self.model.lora.dropout:g}: the policy in training would differ from the "
+                "one that sampled, and the ratio would be noise; use 0 in RL"
+            )
         sampling = self.sampling
         if sampling.temperature == 0:
             raise ValueError(
@@ -163,7 +183,7 @@ class RejectSampleConfig(StageConfig):
 class EvalTask(Section):
     """One benchmark, by name from the hub or from a file."""
 
-    name: str = Field(min_length=1)
+    name: str = Field(pattern=r"^[\w.-]+$")
     """aime, math500, gsm8k, arithmetic; or any name, together with `data`."""
     data: ProblemData | None = None
     """Problems from a file or data set of your own instead of the benchmark's hub data set."""
@@ -185,8 +205,8 @@ class EvalConfig(StageConfig):
     """Completions a problem (k); when left out, the benchmark's own (aime 64, math500 4, otherwise 1)."""
     greedy: bool = False
     """Decode each problem once greedily as well."""
-    language: str | None = None
-    """Report the share of completions whose reasoning is in this language (en or zh)."""
+    language: Literal["en", "zh"] | None = None
+    """Report the share of the reasoning's words that are in this language."""
     sampling: SamplingConfig = SamplingConfig(temperature=0.6, top_p=0.95, max_new_tokens=32768)
     """How completions are drawn."""
     engine: EngineConfig = EngineConfig()

@@ -113,9 +113,9 @@ def _read(path: Path) -> str:
 
 
 def _nearest_file(path: Path) -> str:
-    """`; nearest: FILE` when the folder holds a file of a similar name, else nothing."""
+    """`; did you mean FILE?` when the folder holds a file of a similar name, else nothing."""
     if not path.parent.is_dir():
         return f"; there is no folder {path.parent} either"
     names = [entry.name for entry in path.parent.iterdir() if entry.is_file()]
     close = nearest(path.name, names)
-    return f"; nearest: {path.parent / close}" if close else ""
+    return f"; did you mean {path.parent / close}?" if close else ""

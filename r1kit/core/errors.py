@@ -47,3 +47,9 @@ class TrainingError(R1KitError, RuntimeError):
 
 class RewardError(R1KitError, RuntimeError):
     """A reward function failed, or returned something that is no reward."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text that says something, else the error's type."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

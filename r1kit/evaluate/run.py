@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from r1kit.config.data import ProblemData
 from r1kit.config.sampling import SamplingConfig
 from r1kit.config.stages import EvalConfig
 from r1kit.core.rollout import Group
@@ -13,7 +15,7 @@ from r1kit.core.seeds import derive_seed
 from r1kit.generation import Engine, build_engine
 from r1kit.models.load import find_model, load_policy
 from r1kit.rewards.compose import judge
-from r1kit.rollout.collect import collect_groups
+from r1kit.rollout.collect import collect_groups, collect_in_parts, fitting_part_size
 from r1kit.rollout.prompts import PromptedProblem
 from r1kit.rollout.setup import keep_usable
 from r1kit.rollout.summary import summarise, summarise_by_level
@@ -23,20 +25,27 @@ from r1kit.tracking.tracker import Tracker
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """One way of sampling: its name in metrics, the samples a problem and the distribution."""
+    """One way of asking: its name in metrics, the samples a problem, the distribution and the prompt."""
 
     name: str
     num_samples: int
     sampling: SamplingConfig
+    template: str
+    data: ProblemData
 
     def describe(self) -> str:
-        """The settings a figure cannot be read without."""
+        """The settings a figure cannot be read without, on one line."""
+        parts = [self._draws(), f"at most {self.sampling.max_new_tokens} tokens", f"template {self.template}"]
+        parts += ["system prompt"] if self.data.system_prompt else []
+        return ", ".join([*parts, f"prompt {_shortened(self.data.prompt)}"])
+
+    def _draws(self) -> str:
         s = self.sampling
         if s.temperature == 0:
-            return f"greedy, at most {s.max_new_tokens} tokens"
-        return (
-            f"k={self.num_samples}, T={s.temperature:g}, top-p={s.top_p:g}, at most {s.max_new_tokens} tokens"
-        )
+            return "greedy"
+        top_k = f", top-k={s.top_k}" if s.top_k else ""
+        min_p = f", min-p={s.min_p:g}" if s.min_p else ""
+        return f"k={self.num_samples}, T={s.temperature:g}, top-p={s.top_p:g}{top_k}{min_p}"
 
 
 def run(config: EvalConfig) -> dict[str, Any]:
@@ -61,22 +70,32 @@ def run(config: EvalConfig) -> dict[str, Any]:
         }
         metrics: dict[str, float] = {}
         for name, problems in prompted.items():
-            for protocol in _protocols(config, name):
+            for protocol in _protocols(config, name, tasks[name].data):
                 metrics |= _evaluate(name, problems, protocol, config, engine, tracker)
         tracker.metrics(0, metrics)
-        protocols = {f"{name}/{p.name}": p.describe() for name in tasks for p in _protocols(config, name)}
+        protocols = {
+            f"{name}/{protocol.name}": protocol.describe()
+            for name, problems in tasks.items()
+            for protocol in _protocols(config, name, problems.data)
+        }
         return tracker.finish({**metrics, "protocols": protocols})
 
 
-def _protocols(config: EvalConfig, task: str) -> list[Protocol]:
+def _protocols(config: EvalConfig, task: str, data: ProblemData) -> list[Protocol]:
     num_samples = config.num_samples
     if num_samples is None:
         num_samples = BENCHMARKS[task].num_samples if task in BENCHMARKS else 1
-    protocols = [Protocol("sampled", num_samples, config.sampling)]
+    template = Path(config.model.chat_template).name
+    protocols = [Protocol("sampled", num_samples, config.sampling, template, data)]
     if config.greedy:
         greedy = config.sampling.model_copy(update={"temperature": 0.0})
-        protocols.append(Protocol("greedy", 1, greedy))
+        protocols.append(Protocol("greedy", 1, greedy, template, data))
     return protocols
+
+
+def _shortened(prompt: str) -> str:
+    text = " ".join(prompt.split())
+    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def _evaluate(
@@ -90,16 +109,24 @@ def _evaluate(
     """Sample, judge and log one benchmark under one protocol; its figures by metric name."""
     label = f"{name} ({protocol.name})"
     with tracker.progress(label, total=len(prompted) * protocol.num_samples, unit="completion") as progress:
-        groups = collect_groups(
-            engine,
+
+        def collect(part: Sequence[PromptedProblem]) -> list[Group]:
+            return collect_groups(
+                engine,
+                part,
+                group_size=protocol.num_samples,
+                sampling=protocol.sampling,
+                score=judge,
+                seed=derive_seed(config.seed, "eval", name, protocol.name),
+                on_finished=lambda count, _tokens: progress.advance(count),
+            )
+
+        groups = collect_in_parts(
+            collect,
             prompted,
-            group_size=protocol.num_samples,
-            sampling=protocol.sampling,
-            score=judge,
-            seed=derive_seed(config.seed, "eval", name, protocol.name),
-            on_finished=lambda count, _tokens: progress.advance(count),
+            part_size=fitting_part_size(config.engine, protocol.num_samples),
+            on_groups=lambda part: tracker.rollouts(0, part, phase=label),
         )
-    tracker.rollouts(0, groups, phase=label)
     prefix = name if protocol.name == "sampled" else f"{name}/{protocol.name}"
     figures = summarise(groups, config.language)
     tracker.say(f"{label}: {_in_words(figures)} [{protocol.describe()}]")

@@ -1,4 +1,4 @@
-"""Picks the engine."""
+"""Makes the engine."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from r1kit.models.policy import Policy
 
 
 def build_engine(policy: Policy, config: EngineConfig) -> Engine:
-    """The engine that `config` names, over the weights of `policy` (shared, so there is nothing to sync)."""
+    """The engine over the weights of `policy` (shared, so there is nothing to sync)."""
     return TransformersEngine(policy, batch_size=config.batch_size)

@@ -146,7 +146,9 @@ class _Wave:
     def _forward(self, tokens: Tensor) -> Tensor:
         """Feed `tokens` [B]; logits [B, V] of the next ones."""
         self._mask = torch.nn.functional.pad(self._mask, (0, 1), value=True)
-        self._positions = self._positions + 1
+        # Rows that have ended are fed on until they leave; they must not run past the context meanwhile.
+        last = self._policy.context_length
+        self._positions = (self._positions + 1).clamp(max=None if last is None else last - 1)
         return self._model(tokens[:, None], self._mask, self._positions)
 
     def _model(self, input_ids: Tensor, mask: Tensor, position_ids: Tensor) -> Tensor:

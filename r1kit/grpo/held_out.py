@@ -47,14 +47,17 @@ class HeldOut:
         plan = self.config.held_out
         if plan is None or (step % plan.every != 0 and step != self.config.steps):
             return
-        groups = collect_groups(
-            self.engine,
-            self.prompted,
-            group_size=plan.num_samples,
-            sampling=self.config.sampling,
-            score=judge,
-            seed=derive_seed(self.config.seed, "held_out"),
-        )
+        total = len(self.prompted) * plan.num_samples
+        with self.tracker.progress("held-out", total=total, unit="completion") as progress:
+            groups = collect_groups(
+                self.engine,
+                self.prompted,
+                group_size=plan.num_samples,
+                sampling=self.config.sampling,
+                score=judge,
+                seed=derive_seed(self.config.seed, "held_out"),
+                on_finished=lambda count, _tokens: progress.advance(count),
+            )
         self.last = summarise(groups)
         self.first = self.first or self.last
         self.tracker.metrics(step, {f"held_out/{name}": value for name, value in self.last.items()})

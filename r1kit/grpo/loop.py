@@ -13,17 +13,18 @@ from itertools import islice
 from typing import Any
 
 from r1kit.config.stages import GrpoConfig
+from r1kit.core.errors import DataError
 from r1kit.core.seeds import derive_seed
 from r1kit.generation import Engine, build_engine
 from r1kit.grpo.batch import build_batch
 from r1kit.grpo.held_out import HeldOut
-from r1kit.grpo.metrics import rollout_metrics
+from r1kit.grpo.metrics import last_tenth, rollout_metrics
 from r1kit.grpo.update import update_policy
 from r1kit.models.load import find_model, load_policy
 from r1kit.models.policy import Policy
 from r1kit.rewards.compose import Scorer, build_scorer
 from r1kit.rollout.collect import collect_groups
-from r1kit.rollout.estimators import mean
+from r1kit.rollout.estimators import first_and_last_tenth
 from r1kit.rollout.prompts import PromptedProblem
 from r1kit.rollout.setup import UsableProblems, load_usable_problems
 from r1kit.tracking.tracker import Tracker
@@ -40,6 +41,7 @@ def run(config: GrpoConfig) -> dict[str, Any]:
     scorer = build_scorer(config.rewards, default_max_tokens=config.sampling.max_new_tokens)
     problems = load_usable_problems(config.data)
     held_out = load_usable_problems(config.held_out.data) if config.held_out else None
+    _check_batch(config, len(problems.problems))
     find_model(config.model)
     with Tracker(
         config.output, stage="grpo", config=config.model_dump(mode="json"), seed=config.seed
@@ -59,22 +61,33 @@ def _train(
         config.model, train=True, with_reference=with_reference, seed=config.seed, say=tracker.say
     )
     prompted = problems.render(policy, config.sampling.max_new_tokens, tracker.say)
+    _check_batch(config, len(prompted))
     trainer = GrpoTrainer(
         config, policy, build_engine(policy, config.engine), scorer, _optimizer(config, policy), tracker
     )
     held_out = HeldOut.build(config, held_out_problems, policy, trainer.engine, tracker)
     held_out.evaluate(step=0)
     batches = shuffled_batches(len(prompted), config.algorithm.problems_per_step, config.seed)
-    rewards: list[float] = []
+    history: list[dict[str, float]] = []
     with tracker.progress("grpo", total=config.steps, unit="step") as progress:
         for step, indices in enumerate(islice(batches, config.steps), start=1):
             metrics = trainer.step(step, [prompted[i] for i in indices])
-            rewards += [metrics["reward/mean"]] if "reward/mean" in metrics else []
+            history.append(metrics)
             held_out.evaluate(step)
             progress.advance(**_headline(metrics))
+    rewards = [metrics["reward/mean"] for metrics in history if "reward/mean" in metrics]
     tracker.say(f"{config.steps} steps: {_in_words(rewards, held_out)}")
     policy.save(config.output / policy.saved_as, stage="grpo", seed=config.seed)
-    return {**metrics, **held_out.summary(), "num_problems": len(prompted)}
+    return {**last_tenth(history), **held_out.summary(), "num_problems": len(prompted)}
+
+
+def _check_batch(config: GrpoConfig, num_problems: int) -> None:
+    wanted = config.algorithm.problems_per_step
+    if wanted > num_problems:
+        raise DataError(
+            f"{config.data.path}: {num_problems} problems can be used, algorithm.problems_per_step is {wanted}; the "
+            "same problem twice in a step would give the same completions; lower it"
+        )
 
 
 def _optimizer(config: GrpoConfig, policy: Policy) -> Optimizer:
@@ -123,10 +136,10 @@ class GrpoTrainer:
 
 def _in_words(rewards: Sequence[float], held_out: HeldOut) -> str:
     """What training changed: mean reward over the first and the last tenth of the steps, and held-out accuracy."""
-    tenth = max(1, len(rewards) // 10)
     text = "no completion had a reward, so nothing was learned"
     if rewards:
-        text = f"mean reward {mean(rewards[:tenth]):.3f} -> {mean(rewards[-tenth:]):.3f}"
+        before, after = first_and_last_tenth(rewards)
+        text = f"mean reward {before:.3f} -> {after:.3f}"
     if "pass@1" in held_out.first:
         text += f", held-out pass@1 {held_out.first['pass@1']:.3f} -> {held_out.last['pass@1']:.3f}"
     return text

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from r1kit.core.rollout import FinishReason, Group, Verdict
 from r1kit.grpo.batch import RlBatch
-from r1kit.rollout.estimators import mean
+from r1kit.rollout.estimators import first_and_last_tenth, mean
 from r1kit.rollout.summary import count_verdicts
 
 
@@ -34,3 +34,14 @@ def rollout_metrics(groups: Sequence[Group], batch: RlBatch) -> dict[str, float]
         # A sampled token's surprise is an unbiased estimate of the entropy it was drawn with.
         "policy/entropy": -mean(logprobs),
     }
+
+
+def last_tenth(history: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of each metric over the last tenth of the steps that have it, so that no single batch decides.
+
+    `rollout/num_unscored` is the total of all steps instead: each of them is a rollout that was lost.
+    """
+    names = dict.fromkeys(name for metrics in history for name in metrics)
+    columns = {name: [metrics[name] for metrics in history if name in metrics] for name in names}
+    means = {name: first_and_last_tenth(values)[1] for name, values in columns.items()}
+    return means | {"rollout/num_unscored": sum(columns["rollout/num_unscored"])}

@@ -17,11 +17,10 @@ from safetensors import SafetensorError, safe_open
 from transformers import PreTrainedModel
 
 from r1kit.config.model import LoraConfig
-from r1kit.core.errors import ModelError
+from r1kit.core.errors import ModelError, first_line
 from r1kit.models.adapter_folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from r1kit.models.source import BaseSource
 from r1kit.models.targets import target_names
-from r1kit.models.weights import first_line
 
 POLICY_ADAPTER: Final = "default"
 REFERENCE_ADAPTER: Final = "reference"

@@ -6,10 +6,9 @@ import json
 from pathlib import Path
 from typing import Final
 
-from r1kit.core.errors import ModelError
+from r1kit.core.errors import ModelError, first_line
 from r1kit.models.lineage import Lineage
 from r1kit.models.source import BaseSource
-from r1kit.models.weights import first_line
 
 ADAPTER_WEIGHTS: Final = "adapter_model.safetensors"
 ADAPTER_CONFIG: Final = "adapter_config.json"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from r1kit.models.lineage import Lineage
 
 _MERGED_USE = """```python
@@ -24,7 +26,9 @@ tokenizer = AutoTokenizer.from_pretrained("PATH")
 def model_card(lineage: Lineage, *, name: str, merged: bool, notes: tuple[str, ...] = ()) -> str:
     """The text of README.md: what the model is, what it was trained from, in which stages, how to load it."""
     kind = "full weights, adapter merged in" if merged else "LoRA adapter"
-    usage = (_MERGED_USE if merged else _ADAPTER_USE).replace("BASE", lineage.base).replace("PATH", name)
+    usage = (
+        (_MERGED_USE if merged else _ADAPTER_USE).replace("BASE", _public(lineage.base)).replace("PATH", name)
+    )
     parts = [
         _front_matter(lineage, merged),
         f"# {name}",
@@ -50,7 +54,7 @@ def _front_matter(lineage: Lineage, merged: bool) -> str:
 def _origin(lineage: Lineage, notes: tuple[str, ...]) -> str:
     revision = f" at revision {lineage.revision}" if lineage.revision else ""
     lines = [
-        f"Base: {lineage.base}{revision}",
+        f"Base: {_public(lineage.base)}{revision}",
         f"Base fingerprint: {lineage.base_fingerprint}",
         f"Base weights during training: {_WEIGHTS[lineage.quantization]}",
         *notes,
@@ -65,7 +69,12 @@ def _stages(lineage: Lineage) -> str:
     if not lineage.stages:
         return "None recorded."
     rows = [
-        f"| {number} | {stage.stage} | {stage.seed} | {stage.base} | {(stage.parent or 'fresh')[:12]} |"
+        f"| {number} | {stage.stage} | {stage.seed} | {_public(stage.base)} | {(stage.parent or 'fresh')[:12]} |"
         for number, stage in enumerate(lineage.stages, start=1)
     ]
     return "\n".join(["| | stage | seed | base | started from |", "|---|---|---|---|---|", *rows])
+
+
+def _public(base: str) -> str:
+    """A hub id as it is, a local folder without the path to it, which is nobody else's business."""
+    return Path(base).name if Path(base).is_absolute() else base

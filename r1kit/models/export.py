@@ -14,7 +14,7 @@ from transformers import GenerationConfig, PreTrainedModel
 
 from r1kit.config.model import ModelConfig
 from r1kit.config.stages import ExportConfig
-from r1kit.core.errors import ModelError
+from r1kit.core.errors import ModelError, first_line
 from r1kit.models.adapter_folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from r1kit.models.card import model_card
 from r1kit.models.folder import whole_folder
@@ -25,7 +25,7 @@ from r1kit.models.quiet import quiet_libraries
 from r1kit.models.source import BaseSource, find_base
 from r1kit.models.stopping import align_generation, stop_token_ids
 from r1kit.models.tokenizer import choose_padding, load_tokenizer
-from r1kit.models.weights import first_line, save_weights
+from r1kit.models.weights import save_weights
 from r1kit.tracking.tracker import Tracker
 
 

@@ -30,7 +30,7 @@ def base_fingerprint(folder: Path) -> str:
     digest.update(json.dumps(kept, sort_keys=True).encode())
     for path in weight_files(folder):
         digest.update(f"{path.name}:{path.stat().st_size}".encode())
-        _add_sample(digest, path)
+        add_sample(digest, path)
     return digest.hexdigest()
 
 
@@ -39,7 +39,8 @@ def weight_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("model*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
 
 
-def _add_sample(digest: hashlib._Hash, path: Path) -> None:
+def add_sample(digest: hashlib._Hash, path: Path) -> None:
+    """Add a file's contents to the digest: whole up to 8 MiB, else 64 blocks of 64 KiB spread over it."""
     size = path.stat().st_size
     if size <= _WHOLE_FILE_BYTES:
         digest.update(path.read_bytes())

@@ -102,7 +102,9 @@ def find_model(config: ModelConfig) -> FoundModel:
     `load_policy`.
     """
     device = resolve_device(config.device)
-    dtype = resolve_dtype(config.dtype, device)
+    # Weights that are all trained need float32: bfloat16 rounds updates of their size away.
+    in_full = config.tuning == "full" and config.dtype == "auto"
+    dtype = resolve_dtype("float32" if in_full else config.dtype, device)
     source = find_base(config.path, config.revision)
     adapter = None if config.adapter is None else config.adapter.expanduser().resolve()
     lineage = start_lineage(config, source, adapter)

@@ -18,6 +18,7 @@ from huggingface_hub.errors import (
 )
 from transformers import CONFIG_MAPPING
 
+from r1kit.config.model import means_a_folder
 from r1kit.core.errors import EnvironmentError_, ModelError
 from r1kit.core.nearest import nearest
 from r1kit.models.fingerprint import base_fingerprint, weight_files
@@ -49,7 +50,7 @@ def find_base(path: str, revision: str | None) -> BaseSource:
     """
     local = Path(path).expanduser()
     is_local = local.exists()
-    if not is_local and _looks_like_a_path(path):
+    if not is_local and means_a_folder(path):
         raise ModelError(f"model.path {path!r}: no such folder{_nearest_folder(local)}")
     folder = local.resolve() if is_local else _download(path, revision)
     config = _read_config(path, folder)
@@ -65,12 +66,6 @@ def find_base(path: str, revision: str | None) -> BaseSource:
         fingerprint=base_fingerprint(folder),
         model_config=config,
     )
-
-
-def _looks_like_a_path(path: str) -> bool:
-    """Whether `path` can only be local: by its form, or because its first part is a folder here."""
-    shaped = path.startswith((".", "~", "/")) or path.count("/") > 1 or path.endswith("/") or "\\" in path
-    return shaped or ("/" in path and Path(path).parent.is_dir())
 
 
 def _nearest_folder(path: Path) -> str:

@@ -13,8 +13,7 @@ from typing import Final
 from jinja2 import TemplateError
 from transformers import GenerationConfig, PreTrainedTokenizerBase
 
-from r1kit.core.errors import ModelError
-from r1kit.models.weights import first_line
+from r1kit.core.errors import ModelError, first_line
 
 _REPLY: Final = "r1kit-reply"
 

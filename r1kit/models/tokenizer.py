@@ -14,10 +14,9 @@ from typing import Final
 from jinja2 import TemplateError
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from r1kit.core.errors import DataError, ModelError
+from r1kit.core.errors import DataError, ModelError, first_line
 from r1kit.core.problem import Message
 from r1kit.models.quiet import quiet_libraries
-from r1kit.models.weights import first_line
 from r1kit.tasks.templates import NAMED_TEMPLATES
 
 _SAVED_TEMPLATE: Final = "chat_template.jinja"

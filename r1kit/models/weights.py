@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from r1kit.config.model import ModelConfig
-from r1kit.core.errors import EnvironmentError_, ModelError
+from r1kit.core.errors import EnvironmentError_, ModelError, first_line
 from r1kit.models.quantization import pin_4bit_layers, quantization_config
 from r1kit.models.quiet import quiet_libraries
 from r1kit.models.source import BaseSource
@@ -74,9 +74,3 @@ def save_weights(model: PreTrainedModel, folder: Path) -> None:
 def _missing_line(name: str, missing: list[str]) -> str:
     more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
     return f"model {name}: its files hold no weights for {missing[0]}{more}; they would be random"
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's text that says something, else the error's type."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
-from r1kit.config.data import DataSource
 from r1kit.config.load import merge, validate
 from r1kit.config.pipeline import PipelineConfig, PipelineStage
-from r1kit.config.stages import STAGES, StageConfig
+from r1kit.config.stages import STAGES, EvalConfig, StageConfig
 from r1kit.core.errors import ConfigError
 from r1kit.core.seeds import derive_seed
+from r1kit.pipeline.checks import data_sources, mistakes_in
 from r1kit.pipeline.fingerprint import fingerprint
-from r1kit.pipeline.references import resolve
+from r1kit.pipeline.references import Made, outputs_of, resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +39,26 @@ class Plan:
     notes: str = ""
 
     def render(self) -> str:
-        """The plan as text, a line a stage: id, kind, what it starts from and where it writes."""
+        """The plan as text, a line a stage: id, kind, what it works on and what it needs."""
         width = max(len(stage.id) for stage in self.stages)
         lines = [f"{self.name}: {len(self.stages)} stages, in {self.output}"]
         lines += [f"  {line}" for line in textwrap.wrap(self.notes, 100)]
         for number, stage in enumerate(self.stages, start=1):
+            material = self._material(stage)
+            on = f" on {', '.join(material)}" if material else ""
             needs = f" needs {', '.join(stage.needs)}" if stage.needs else ""
-            lines.append(f"{number:3d}. {stage.id:{width}}  {stage.stage:14s}{needs}")
+            lines.append(f"{number:3d}. {stage.id:{width}}  {stage.stage:14s}{on}{needs}".rstrip())
         return "\n".join(lines)
+
+    def _material(self, stage: PlannedStage) -> list[str]:
+        """The benchmarks and the data of a stage; a file that another stage writes as a reference to it."""
+        tasks = stage.config.tasks if isinstance(stage.config, EvalConfig) else ()
+        data = [self._data_name(source.path) for source in data_sources(stage.config)]
+        return [*(task.name for task in tasks), *dict.fromkeys(data)]
+
+    def _data_name(self, path: str) -> str:
+        makers = [stage.id for stage in self.stages if stage.config.output in Path(path).parents]
+        return f"@{makers[0]}.data" if makers else path
 
 
 def plan_pipeline(config: PipelineConfig, source: str) -> Plan:
@@ -56,7 +66,8 @@ def plan_pipeline(config: PipelineConfig, source: str) -> Plan:
 
     Raises:
         ConfigError: one line for each mistake in any stage: unknown or wrong fields, references to nothing,
-            two stages of one id, defaults for an unknown kind, data files that do not exist.
+            two stages of one id, defaults for an unknown kind, unknown rewards and benchmarks, files and
+            folders that do not exist.
     """
     mistakes = [
         f"{source}: defaults.{kind}: unknown stage; one of: {', '.join(STAGES)}"
@@ -64,17 +75,17 @@ def plan_pipeline(config: PipelineConfig, source: str) -> Plan:
         if kind not in STAGES
     ]
     planned: dict[str, PlannedStage] = {}
-    folders: dict[str, tuple[str, Path]] = {}
+    made: dict[str, Made] = {}
     for number, stage in enumerate(config.stages, start=1):
         folder = config.output / "stages" / f"{number:02d}-{stage.id}"
-        if stage.id in folders:
+        if stage.id in made:
             mistakes.append(f'{source}: stages.{number - 1}.id: "{stage.id}" is used twice; ids are unique')
             continue
         try:
-            planned[stage.id] = _plan_stage(config, stage, folder, folders, planned, source)
+            planned[stage.id] = _plan_stage(config, stage, folder, made, planned, source)
         except ConfigError as error:
             mistakes += str(error).splitlines()
-        folders[stage.id] = (stage.stage, folder)
+        made[stage.id] = Made(stage.stage, folder, outputs_of(stage.stage, _merged_fields(config, stage)))
     if mistakes:
         raise ConfigError("\n".join(mistakes))
     return Plan(config.name, config.output, tuple(planned.values()), config.notes)
@@ -84,19 +95,21 @@ def _plan_stage(
     config: PipelineConfig,
     stage: PipelineStage,
     folder: Path,
-    folders: Mapping[str, tuple[str, Path]],
+    made: Mapping[str, Made],
     planned: Mapping[str, PlannedStage],
     source: str,
 ) -> PlannedStage:
     where = f"{source}: stage {stage.id}"
     try:
-        fields, needs = resolve(_merged_fields(config, stage), folders)
+        fields, needs = resolve(_merged_fields(config, stage), made)
     except ValueError as error:
         raise ConfigError(f"{where}: {error}") from error
     seed = derive_seed(config.seed, stage.id) % 2**31
     values = {"seed": seed, **fields, "output": str(folder)}
     checked = validate(STAGES[stage.stage], values, source=where)
-    _check_files(checked, made=[path for _, path in folders.values()], where=where)
+    mistakes = mistakes_in(checked, made=[earlier.folder for earlier in made.values()])
+    if mistakes:
+        raise ConfigError("\n".join(f"{where}: {mistake}" for mistake in mistakes))
     upstream = [planned[need].fingerprint for need in needs if need in planned]
     return PlannedStage(
         stage.id, stage.stage, checked, tuple(dict.fromkeys(needs)), fingerprint(checked, upstream)
@@ -115,27 +128,3 @@ def _with_model(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def _as_section(model: str | Mapping[str, Any]) -> dict[str, Any]:
     return {"path": model} if isinstance(model, str) else dict(model)
-
-
-def _check_files(config: StageConfig, made: list[Path], where: str) -> None:
-    """Refuse data files that neither exist nor are made by an earlier stage."""
-    missing = [
-        source.path
-        for source in _data_sources(config)
-        if source.path.endswith((".jsonl", ".json"))
-        and not Path(source.path).is_file()
-        and not any(folder in Path(source.path).parents for folder in made)
-    ]
-    if missing:
-        lines = [f"{where}: data file {path} does not exist; check the path" for path in missing]
-        raise ConfigError("\n".join(lines))
-
-
-def _data_sources(section: BaseModel) -> Iterator[DataSource]:
-    """Every data source anywhere in a configuration."""
-    for value in dict(section).values():
-        for item in value if isinstance(value, tuple) else (value,):
-            if isinstance(item, DataSource):
-                yield item
-            if isinstance(item, BaseModel):
-                yield from _data_sources(item)

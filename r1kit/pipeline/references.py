@@ -4,28 +4,44 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-OUTPUTS: Final[dict[str, dict[str, str]]] = {
-    "sft": {"adapter": "adapter", "model": "model"},
-    "grpo": {"adapter": "adapter", "model": "model"},
-    "reject-sample": {"data": "sft.jsonl"},
-    "eval": {},
-    "export": {"model": "model"},
-}
-"""By kind of stage: what a reference can name, and where it lies in the stage's folder.
-
-Training writes an adapter, or a whole model under full fine-tuning.
-"""
+_ADAPTER: Final = {"adapter": "adapter"}
+_MODEL: Final = {"model": "model"}
 
 _REFERENCE: Final = re.compile(r"^@([a-z0-9][a-z0-9_-]*)\.([a-z_]+)$")
 
 
-def resolve(value: Any, stages: Mapping[str, tuple[str, Path]]) -> tuple[Any, list[str]]:
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An earlier stage: its kind, its folder, and what a reference can name in there."""
+
+    kind: str
+    folder: Path
+    outputs: Mapping[str, str]
+
+
+def outputs_of(kind: str, fields: Mapping[str, Any]) -> Mapping[str, str]:
+    """What a stage with these fields writes that a reference can name, and where it lies in its folder.
+
+    Training writes an adapter, or a whole model under full fine-tuning; an export, a model or with
+    `merge: false` the adapter.
+    """
+    if kind in ("sft", "grpo"):
+        model = fields.get("model")
+        is_full = isinstance(model, Mapping) and model.get("tuning") == "full"
+        return _MODEL if is_full else _ADAPTER
+    if kind == "export":
+        return _MODEL if fields.get("merge", True) else _ADAPTER
+    return {"data": "sft.jsonl"} if kind == "reject-sample" else {}
+
+
+def resolve(value: Any, stages: Mapping[str, Made]) -> tuple[Any, list[str]]:
     """`value` with every reference in it replaced by a path, and the ids of the stages it names.
 
-    `stages` maps the id of each earlier stage to its kind and folder.
+    `stages` holds each earlier stage by its id.
 
     Raises:
         ValueError: a string that starts with "@" names no earlier stage, or no output of it.
@@ -42,7 +58,7 @@ def resolve(value: Any, stages: Mapping[str, tuple[str, Path]]) -> tuple[Any, li
     return value, []
 
 
-def _path(reference: str, stages: Mapping[str, tuple[str, Path]]) -> tuple[str, Path]:
+def _path(reference: str, stages: Mapping[str, Made]) -> tuple[str, Path]:
     match = _REFERENCE.match(reference)
     if match is None:
         raise ValueError(
@@ -52,8 +68,8 @@ def _path(reference: str, stages: Mapping[str, tuple[str, Path]]) -> tuple[str, 
     if stage_id not in stages:
         known = ", ".join(stages) or "none"
         raise ValueError(f'"{reference}" names no earlier stage; earlier stages: {known}')
-    kind, folder = stages[stage_id]
-    if output not in OUTPUTS[kind]:
-        known = ", ".join(f"@{stage_id}.{name}" for name in OUTPUTS[kind]) or "none"
-        raise ValueError(f'"{reference}": a stage of kind {kind} has no output "{output}"; outputs: {known}')
-    return stage_id, folder / OUTPUTS[kind][output]
+    made = stages[stage_id]
+    if output not in made.outputs:
+        known = ", ".join(f"@{stage_id}.{name}" for name in made.outputs) or "none"
+        raise ValueError(f'"{reference}": this {made.kind} stage has no output "{output}"; outputs: {known}')
+    return stage_id, made.folder / made.outputs[output]

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from r1kit.config.stages import RejectSampleConfig
+from r1kit.core.errors import TrainingError
 from r1kit.core.jsonl import write_json, write_jsonl
 from r1kit.core.problem import Problem
 from r1kit.core.rollout import Completion, Group, Score, Verdict
@@ -20,10 +21,11 @@ from r1kit.generation import build_engine
 from r1kit.models.load import find_model, load_policy
 from r1kit.reject_sample.keep import Decision, decide
 from r1kit.rewards.compose import Scorer, build_scorer, judge
-from r1kit.rollout.collect import ScoreFunction, collect_groups
+from r1kit.rollout.collect import ScoreFunction, collect_groups, collect_in_parts, fitting_part_size
 from r1kit.rollout.estimators import mean
-from r1kit.rollout.setup import UsableProblems, load_usable_problems
-from r1kit.tasks.conversations import Conversation, load_conversations
+from r1kit.rollout.prompts import PromptedProblem
+from r1kit.rollout.setup import UsableProblems, left_out_in_words, load_usable_problems
+from r1kit.tasks.conversations import Conversation, LoadedConversations, load_conversations
 from r1kit.tasks.prompts import build_messages
 from r1kit.tracking.tracker import Tracker
 
@@ -34,17 +36,35 @@ def run(config: RejectSampleConfig) -> dict[str, Any]:
     """Sample, judge, keep and write as `config` says; the summary as written to `summary.json`.
 
     Raises:
-        R1KitError: data or model cannot be used; nothing was sampled.
+        R1KitError: data or model cannot be used (nothing was sampled), or no completion passed the rules.
     """
     scorer = build_scorer(config.rewards, default_max_tokens=config.sampling.max_new_tokens)
     problems = load_usable_problems(config.data)
-    general = load_conversations(config.general).conversations if config.general else []
+    general = load_conversations(config.general) if config.general else None
     find_model(config.model)
     with Tracker(
         config.output, stage="reject-sample", config=config.model_dump(mode="json"), seed=config.seed
     ) as tracker:
         groups = _sample(config, problems, _scoring(scorer), tracker)
-        return tracker.finish(_write(config, groups, general, tracker))
+        summary = _write(config, groups, _said(general, config, tracker), tracker)
+        if summary["num_kept"] == 0:
+            raise TrainingError(
+                f"none of {summary['num_rejected']} completions passed the rules, see {config.output}/rejected.jsonl; "
+                "loosen keep, raise num_samples or take easier problems"
+            )
+        return tracker.finish(summary)
+
+
+def _said(
+    general: LoadedConversations | None, config: RejectSampleConfig, tracker: Tracker
+) -> list[Conversation]:
+    """The general texts, after what was read and left out was said."""
+    if general is None or config.general is None:
+        return []
+    tracker.say(
+        f"{config.general.path}: {left_out_in_words(len(general.conversations), 'texts', general.dropped)}"
+    )
+    return general.conversations
 
 
 def _scoring(scorer: Scorer) -> ScoreFunction:
@@ -65,17 +85,24 @@ def _sample(
     engine = build_engine(policy, config.engine)
     total = len(prompted) * config.num_samples
     with tracker.progress("sample", total=total, unit="completion") as progress:
-        groups = collect_groups(
-            engine,
+
+        def collect(part: Sequence[PromptedProblem]) -> list[Group]:
+            return collect_groups(
+                engine,
+                part,
+                group_size=config.num_samples,
+                sampling=config.sampling,
+                score=score,
+                seed=derive_seed(config.seed, "reject-sample"),
+                on_finished=lambda count, _tokens: progress.advance(count),
+            )
+
+        return collect_in_parts(
+            collect,
             prompted,
-            group_size=config.num_samples,
-            sampling=config.sampling,
-            score=score,
-            seed=derive_seed(config.seed, "reject-sample"),
-            on_finished=lambda count, _tokens: progress.advance(count),
+            part_size=fitting_part_size(config.engine, config.num_samples),
+            on_groups=lambda groups: tracker.rollouts(0, groups, phase="sample"),
         )
-    tracker.rollouts(0, groups)
-    return groups
 
 
 def _write(

@@ -57,15 +57,12 @@ class Scorer:
         return total
 
 
-def build_scorer(
-    rewards: Sequence[RewardConfig], *, default_max_tokens: int, think_is_open: bool = False
-) -> Scorer:
+def build_scorer(rewards: Sequence[RewardConfig], *, default_max_tokens: int) -> Scorer:
     """The scorer of a configuration's rewards; everything that can be wrong with them is a ConfigError here.
 
-    `default_max_tokens` is the token limit that the length reward counts from, and `think_is_open` says
-    whether prompts end in `<think>`; a reward's own options come first.
+    `default_max_tokens` is the token limit that the length reward counts from unless its own options name one.
     """
-    defaults = {"max_tokens": default_max_tokens, "think_is_open": think_is_open}
+    defaults = {"max_tokens": default_max_tokens}
     built: dict[str, WeightedReward] = {}
     for config in rewards:
         if config.name in built:
@@ -74,12 +71,12 @@ def build_scorer(
     return Scorer(tuple(built.values()))
 
 
-def judge(problem: Problem, completion: Completion, *, think_is_open: bool = False) -> Score:
+def judge(problem: Problem, completion: Completion) -> Score:
     """The verdict alone, for evaluation and rejection sampling: reward 1.0 if CORRECT, else 0.0.
 
     A problem of another kind than math, or without a gold, has no verdict, and its reward is None.
     """
-    part = build_math(think_is_open=think_is_open)(problem, completion)
+    part = build_math()(problem, completion)
     return Score(part.value, {"math": part.value}, part.verdict, part.extracted)
 
 
@@ -96,6 +93,6 @@ def _build(config: RewardConfig, defaults: Mapping[str, Any]) -> RewardFunction:
         if option not in valid:
             hint = did_you_mean(option, valid)
             raise ConfigError(
-                f"reward {config.name} has no option {option!r}{hint}; it has {', '.join(valid)}"
+                f"reward {config.name} has no option {option!r}{hint}; it has {', '.join(valid) or 'none'}"
             )
     return builder(**{key: value for key, value in defaults.items() if key in valid} | config.options)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import math
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from r1kit.core.errors import ConfigError, RewardError
@@ -37,6 +40,17 @@ def build_custom(name: str, options: Mapping[str, Any]) -> RewardFunction:
     return custom_reward
 
 
+def reward_file(name: str) -> Path | None:
+    """The source file of the module in `module:function`; None where there is none to be found."""
+    with _current_directory_on_path():
+        try:
+            found = importlib.util.find_spec(name.partition(":")[0])
+        except (ImportError, ValueError):
+            return None
+    path = Path(found.origin) if found is not None and found.origin else None
+    return path if path is not None and path.is_file() else None
+
+
 def _load(name: str) -> Callable[..., Any]:
     module_name, _, function_name = name.partition(":")
     if not module_name or not function_name:
@@ -56,12 +70,18 @@ def _load(name: str) -> Callable[..., Any]:
 
 
 def _import(module_name: str) -> Any:
+    with _current_directory_on_path():
+        return importlib.import_module(module_name)
+
+
+@contextmanager
+def _current_directory_on_path() -> Iterator[None]:
     here = os.getcwd()  # noqa: PTH109  # sys.path holds strings
     added = here not in sys.path
     if added:
         sys.path.insert(0, here)
     try:
-        return importlib.import_module(module_name)
+        yield
     finally:
         if added:
             sys.path.remove(here)

@@ -8,19 +8,17 @@ from r1kit.rewards.reasoning import THINK_CLOSE, THINK_OPEN, Reasoning, parse_re
 __all__ = ["Reasoning", "format_reward", "parse_reasoning"]
 
 
-def format_reward(text: str, *, think_is_open: bool = False) -> float:
+def format_reward(text: str) -> float:
     r"""1.0 for a completion in the format, else 0.0; whether the answer is right plays no part.
 
     The format: `<think>` ... `</think>` once, with nothing before it and something in it; then either
     `<answer>` ... `</answer>` and nothing else, or a reply of any words with exactly one `\boxed{...}`. The
-    answer is not empty. With `think_is_open` the prompt ended in `<think>`, so the completion must not open it.
+    answer is not empty.
     """
-    if not think_is_open:
-        text = text.lstrip()
-        if not text.startswith(THINK_OPEN):
-            return 0.0
-        text = text.removeprefix(THINK_OPEN)
-    thinking, closed, reply = text.partition(THINK_CLOSE)
+    text = text.lstrip()
+    if not text.startswith(THINK_OPEN):
+        return 0.0
+    thinking, closed, reply = text.removeprefix(THINK_OPEN).partition(THINK_CLOSE)
     is_one_block = bool(closed and thinking.strip()) and not _holds_any(thinking, THINK_OPEN, ANSWER_OPEN)
     return float(is_one_block and _is_one_answer(reply.strip()))
 

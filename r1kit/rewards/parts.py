@@ -28,33 +28,29 @@ class Part:
 RewardFunction: TypeAlias = Callable[[Problem, Completion], Part]
 
 
-def build_math(*, think_is_open: bool = False) -> RewardFunction:
+def build_math() -> RewardFunction:
     """1.0 for a CORRECT answer, else 0.0; None for problems that are not of kind math or have no gold."""
-    _require(isinstance(think_is_open, bool), "math", "think_is_open", think_is_open, "true or false")
 
     def math_reward(problem: Problem, completion: Completion) -> Part:
         if problem.kind is not ProblemKind.MATH or not problem.answers:
             return Part(None)
-        result = check(problem.answers, completion.text, think_is_open=think_is_open)
+        result = check(problem.answers, completion.text)
         return Part(float(result.correct), result.verdict, result.extracted)
 
     return math_reward
 
 
-def build_format(*, think_is_open: bool = False) -> RewardFunction:
+def build_format() -> RewardFunction:
     """1.0 for one block of thinking and one answer, else 0.0."""
-    _require(isinstance(think_is_open, bool), "format", "think_is_open", think_is_open, "true or false")
-    return lambda _, completion: Part(format_reward(completion.text, think_is_open=think_is_open))
+    return lambda _, completion: Part(format_reward(completion.text))
 
 
-def build_language(*, language: str = "en", think_is_open: bool = False) -> RewardFunction:
+def build_language(*, language: str = "en") -> RewardFunction:
     """The share of the reasoning's words that are in the language."""
     _require(language in LANGUAGES, "language", "language", language, " or ".join(LANGUAGES))
-    _require(isinstance(think_is_open, bool), "language", "think_is_open", think_is_open, "true or false")
 
     def consistency(_: Problem, completion: Completion) -> Part:
-        think = parse_reasoning(completion.text, think_is_open=think_is_open).think
-        return Part(language_reward(think, language))
+        return Part(language_reward(parse_reasoning(completion.text).think, language))
 
     return consistency
 

@@ -17,15 +17,14 @@ class Reasoning:
     reply: str
 
 
-def parse_reasoning(text: str, *, think_is_open: bool = False) -> Reasoning:
+def parse_reasoning(text: str) -> Reasoning:
     """The reasoning and the reply of a completion; neither part holds the outermost think tags.
 
     The reasoning ends at the last `</think>`. It starts at the first `<think>`, or at the start of the text
-    when the tag is missing because the prompt opened it. Reasoning that is opened and not closed has no
-    reply. `think_is_open` says that the prompt ends in `<think>`: a text without any tag is all reasoning.
+    when that tag is missing. Reasoning that is opened and not closed has no reply.
     """
     before, closed, reply = text.rpartition(THINK_CLOSE)
-    if THINK_OPEN in reply or (think_is_open and not closed):
+    if THINK_OPEN in reply:
         return Reasoning(_after_open(text), "")
     return Reasoning(_after_open(before), reply) if closed else Reasoning(None, text)
 

@@ -47,6 +47,12 @@ def mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
 
 
+def first_and_last_tenth(values: Sequence[float]) -> tuple[float, float]:
+    """The means over the first and over the last tenth of at least one value: where a noisy curve began and ended."""
+    tenth = max(1, len(values) // 10)
+    return mean(values[:tenth]), mean(values[-tenth:])
+
+
 def standard_error(values: Sequence[float]) -> float | None:
     """Standard error of the mean of independent `values`; None for fewer than two."""
     if len(values) < 2:

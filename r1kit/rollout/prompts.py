@@ -9,6 +9,7 @@ from r1kit.config.data import ProblemData
 from r1kit.core.errors import DataError
 from r1kit.core.problem import Problem
 from r1kit.models.policy import Policy
+from r1kit.rewards.reasoning import THINK_OPEN
 from r1kit.tasks.prompts import build_messages
 
 
@@ -43,3 +44,8 @@ def render_problems(
 def _render(policy: Policy, problem: Problem, data: ProblemData) -> PromptedProblem:
     text, ids = policy.render(build_messages(problem, data))
     return PromptedProblem(problem, text, ids)
+
+
+def opened_reasoning(prompt: str) -> str:
+    """The end of `prompt` from the <think> with which a chat template opens the reasoning; "" if it does not."""
+    return prompt[prompt.rindex(THINK_OPEN) :] if prompt.rstrip().endswith(THINK_OPEN) else ""

@@ -36,8 +36,7 @@ class UsableProblems:
         reasons = dict(self.dropped)
         if num_long:
             reasons[f"prompt longer than {self.data.max_prompt_tokens} tokens"] = num_long
-        left_out = "".join(f"; left out {count}: {reason}" for reason, count in reasons.items())
-        say(f"{self.data.path}: {len(prompted)} problems{left_out}")
+        say(f"{self.data.path}: {left_out_in_words(len(prompted), 'problems', reasons)}")
         if policy.context_length is not None:
             self._compare_with_context(prompted, policy.context_length, max_new_tokens, say)
         return prompted
@@ -62,6 +61,13 @@ class UsableProblems:
                 f"{self.data.path}: {num_tight} prompts and {max_new_tokens} new tokens exceed the model's "
                 f"context of {context}; their completions are cut off there and count as truncated"
             )
+
+
+def left_out_in_words(count: int, noun: str, left_out: Mapping[str, int]) -> str:
+    """`count` of `noun` that are used, and how many were left out for each reason."""
+    return f"{count} {noun}" + "".join(
+        f"; left out {number}: {reason}" for reason, number in left_out.items()
+    )
 
 
 def load_usable_problems(data: ProblemData) -> UsableProblems:

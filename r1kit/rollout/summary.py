@@ -15,7 +15,7 @@ def summarise(groups: Sequence[Group], language: str | None = None) -> dict[str,
     """Figures of `groups` by name; one that has no samples is absent.
 
     `pass@1` is the mean over problems of the share of correct samples, `pass@1_stderr` its standard error
-    over problems. With k > 1 samples a problem, `pass@k` (for powers of two up to k) and `cons@k` follow.
+    over problems. With k > 1 samples a problem, `pass@k` (for powers of two, and for k itself) and `cons@k` follow.
     Rates are shares of all samples; `mean_tokens` counts generated tokens, EOS included. `language_rate` is
     the mean share of words in `language`, over the completions whose reasoning has words.
     """
@@ -59,10 +59,8 @@ def _accuracy(groups: Sequence[Group]) -> dict[str, float]:
     if (error := standard_error([mean(row) for row in correct])) is not None:
         figures["pass@1_stderr"] = error
     num_samples = min(map(len, correct))
-    k = 2
-    while k <= num_samples:
+    for k in _ks(num_samples):
         figures[f"pass@{k}"] = mean([pass_at_k(len(row), sum(row), k) for row in correct])
-        k *= 2
     if num_samples > 1:
         votes = [
             majority_is_correct([r.score.extracted for r in g.rollouts], c)
@@ -72,6 +70,12 @@ def _accuracy(groups: Sequence[Group]) -> dict[str, float]:
     no_answer = [r.score.verdict is Verdict.NO_ANSWER for group in groups for r in group.rollouts]
     figures["no_answer_rate"] = mean(no_answer)
     return figures
+
+
+def _ks(num_samples: int) -> list[int]:
+    """The k of pass@k that are reported beside pass@1: powers of two, and the number of samples itself."""
+    powers = [2**exponent for exponent in range(1, num_samples.bit_length())]
+    return [*powers, *([num_samples] if num_samples > 1 and num_samples not in powers else [])]
 
 
 def _language_share(rollout: Rollout, language: str) -> float | None:

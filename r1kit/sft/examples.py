@@ -11,6 +11,7 @@ from r1kit.models.policy import Policy
 from r1kit.ops.micro_batches import micro_batches
 from r1kit.ops.packing import pack_flags, pack_rows, pack_sequences
 from r1kit.rewards.reasoning import THINK_OPEN
+from r1kit.rollout.prompts import opened_reasoning
 from r1kit.tasks.conversations import Conversation
 from r1kit.training.forward import TokenBatch
 
@@ -35,9 +36,10 @@ def tokenize(policy: Policy, conversation: Conversation) -> SftExample:
     *before, last = conversation.messages
     prompt, prompt_ids = policy.render(before)
     content = last.content
-    if prompt.rstrip().endswith(THINK_OPEN):
+    opened = opened_reasoning(prompt)
+    if opened:
         # The template has opened the reasoning already; the model goes on from there.
-        content = content.removeprefix(THINK_OPEN)
+        content = content.removeprefix(opened if content.startswith(opened) else THINK_OPEN)
     completion_ids = policy.tokenizer(content, add_special_tokens=False)["input_ids"]
     return SftExample(prompt_ids, (*completion_ids, policy.eos_token_ids[0]))
 

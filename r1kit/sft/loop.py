@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ from r1kit.models.load import find_model, load_policy
 from r1kit.models.policy import Policy
 from r1kit.objectives.aggregate import Normalizer
 from r1kit.objectives.sft import sft_loss
+from r1kit.rollout.estimators import first_and_last_tenth
+from r1kit.rollout.setup import left_out_in_words
 from r1kit.sft.examples import SftExample, token_batches, tokenize_all
 from r1kit.tasks.conversations import LoadedConversations, load_conversations
 from r1kit.tracking.tracker import Tracker
@@ -51,10 +52,13 @@ def _train(
         if eval_texts and config.eval_data
         else []
     )
-    num_steps = config.steps or max(1, round(config.epochs * math.ceil(len(examples) / config.batch_size)))
+    batch_size = min(config.batch_size, len(examples))
+    if batch_size < config.batch_size:
+        tracker.say(f"batch_size {config.batch_size} is more than there are texts; {batch_size} are taken")
+    num_steps = config.steps or max(1, round(config.epochs * len(examples) / batch_size))
     trainer = SftTrainer(config, policy, _optimizer(config, policy, num_steps), tracker, eval_examples)
     figures = trainer.evaluate(step=0)
-    batches = shuffled_batches(len(examples), config.batch_size, config.seed)
+    batches = shuffled_batches(len(examples), batch_size, config.seed)
     losses: list[float] = []
     with tracker.progress("sft", total=num_steps, unit="step") as progress:
         for step, indices in enumerate(islice(batches, num_steps), start=1):
@@ -63,12 +67,13 @@ def _train(
             if step == num_steps or (config.eval_every and step % config.eval_every == 0):
                 figures |= trainer.evaluate(step)
             progress.advance(loss=metrics["sft/loss"], grad=metrics["optim/grad_norm"])
-    first, last = losses[0], losses[-1]
-    tracker.say(f"{num_steps} steps on {len(examples)} texts: loss of a batch {first:.3f} -> {last:.3f}")
+    first, last = first_and_last_tenth(losses)
+    tracker.say(f"{num_steps} steps on {len(examples)} texts: loss {first:.3f} -> {last:.3f}")
     policy.save(config.output / policy.saved_as, stage="sft", seed=config.seed)
     return {
         **metrics,
         **figures,
+        "sft/loss": last,
         "sft/loss_before": first,
         "num_examples": len(examples),
         "num_steps": num_steps,
@@ -83,8 +88,8 @@ def _tokenize(
     reasons = dict(texts.dropped)
     if num_long:
         reasons[f"longer than max_length {config.max_length}"] = num_long
-    left_out = "".join(f"; left out {count}: {reason}" for reason, count in reasons.items())
-    tracker.say(f"{data.path}: {len(examples)} texts, {tokens} tokens to learn{left_out}")
+    said = left_out_in_words(len(examples), f"texts ({tokens} tokens to learn)", reasons)
+    tracker.say(f"{data.path}: {said}")
     return examples
 
 

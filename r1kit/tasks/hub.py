@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from r1kit.config.data import DataSource
-from r1kit.core.errors import DataError, EnvironmentError_
+from r1kit.core.errors import DataError, EnvironmentError_, first_line
 
 
 def read_hub(source: DataSource) -> Iterator[Mapping[str, Any]]:
@@ -35,17 +35,12 @@ def read_hub(source: DataSource) -> Iterator[Mapping[str, Any]]:
             "connect once, or give a JSONL file as path"
         ) from error
     except (ValueError, DatasetsError) as error:
-        raise DataError(f"{wanted}: {_first_line(error)}") from error
+        raise DataError(f"{wanted}: {first_line(error)}") from error
     except OSError as error:
-        raise EnvironmentError_(f"{wanted}: cannot be downloaded: {_first_line(error)}") from error
+        raise EnvironmentError_(f"{wanted}: cannot be downloaded: {first_line(error)}") from error
     yield from rows
 
 
 def _described(source: DataSource) -> str:
     parts = [("subset", source.subset), ("split", source.split), ("revision", source.revision)]
     return f"data set {source.path} ({', '.join(f'{name} {value}' for name, value in parts if value)})"
-
-
-def _first_line(error: Exception) -> str:
-    # The libraries below explain over many lines; an error here is one.
-    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -78,7 +78,11 @@ def test_a_dry_run_shows_every_stage_and_loads_no_torch(name):
     for number, stage in enumerate(make_plan(name).stages, start=1):
         [line] = [words for words in shown if words[:2] == [f"{number}.", stage.id]]
         assert line[2] == stage.stage
-        assert [need.rstrip(",") for need in line[4:]] == list(stage.needs)
+        needs = line[line.index("needs") + 1 :] if "needs" in line else []
+        assert [need.rstrip(",") for need in needs] == list(stage.needs)
+        if isinstance(stage.config, EvalConfig):
+            assert line[3] == "on"
+            assert line[4].rstrip(",") == stage.config.tasks[0].name
 
 
 @pytest.mark.parametrize("name", ["r1.yaml", "r1_zero.yaml"])
@@ -99,6 +103,16 @@ def test_the_real_recipe_is_for_a_4bit_base_on_24_gb(name):
         model = stage.config.model
         assert (model.path, model.quantization, model.tuning) == ("Qwen/Qwen2.5-1.5B", "nf4", "lora")
         assert model.gradient_checkpointing
+
+
+@pytest.mark.parametrize("name", ["r1.yaml", "r1_zero.yaml"])
+def test_aime_is_measured_with_its_own_64_samples_and_the_others_with_one(name):
+    for stage in make_plan(name).stages:
+        if isinstance(stage.config, EvalConfig):
+            is_aime = [task.name for task in stage.config.tasks] == ["aime"]
+            assert stage.config.num_samples == (None if is_aime else 1)
+    assert is_aime
+    assert BENCHMARKS["aime"].num_samples == 64
 
 
 def test_r1_zero_starts_reinforcement_learning_from_the_base():

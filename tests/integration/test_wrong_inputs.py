@@ -43,7 +43,7 @@ CASES: dict[str, tuple[list[str], str]] = {
     ),
     "unknown flag": (
         [*GRPO, "--setps", "3"],
-        "unknown flag --setps; nearest: --steps (see `r1kit grpo --help`)",
+        "unknown flag --setps; did you mean --steps? (see `r1kit grpo --help`)",
     ),
     "bad value": (
         [*GRPO, "--steps", "0"],
@@ -55,7 +55,7 @@ CASES: dict[str, tuple[list[str], str]] = {
     ),
     "misspelt option of a reward": (
         [*GRPO, "--config", "reward_option.yaml"],
-        "reward language has no option 'langauge'; did you mean language?; it has language, think_is_open",
+        "reward language has no option 'langauge'; did you mean language?; it has language",
     ),
     "module of a reward that is not there": (
         [*GRPO, "--rewards", "absent_rewards:score"],

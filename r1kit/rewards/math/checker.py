@@ -27,14 +27,13 @@ class CheckResult:
         return self.verdict is Verdict.CORRECT
 
 
-def check(gold: str | Sequence[str], completion: str, *, think_is_open: bool = False) -> CheckResult:
+def check(gold: str | Sequence[str], completion: str) -> CheckResult:
     r"""The verdict on a completion's final answer against the gold, or against any of several accepted golds.
 
     NO_ANSWER: no final `<answer>` or `\boxed{}` after the reasoning. UNPARSABLE: there is one, but it is not in
     the grammar, over a bound, or undefined. Never raises, whatever the completion holds, and runs none of it.
-    `think_is_open` says that the prompt ended in `<think>`.
     """
-    extracted = extract_answer(completion, think_is_open=think_is_open)
+    extracted = extract_answer(completion)
     if extracted is None:
         return CheckResult(Verdict.NO_ANSWER, None)
     golds = (gold,) if isinstance(gold, str) else gold

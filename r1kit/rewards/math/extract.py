@@ -15,14 +15,14 @@ _BRACE: Final = re.compile(r"\\.|[{}]", re.DOTALL)
 _BETWEEN_CANDIDATES: Final = re.compile(r"(?:[\s,;$}\\]|text\{|and|or)*")
 
 
-def extract_answer(completion: str, *, think_is_open: bool = False) -> str | None:
+def extract_answer(completion: str) -> str | None:
     r"""The text of the final answer, None when there is none.
 
     Only what follows the reasoning counts (see `parse_reasoning`). There it is the last `<answer>...</answer>`,
     else the last `\boxed{...}`. One that is cut off or empty is no answer, whatever came before it. Boxes side
     by side (", ", "and", "or" between them) are one list, so that several guesses are never read as the last.
     """
-    reply = parse_reasoning(completion, think_is_open=think_is_open).reply
+    reply = parse_reasoning(completion).reply
     if ANSWER_OPEN not in reply:
         return _nonempty(_last_box(reply))
     content, closed, _ = reply.rpartition(ANSWER_OPEN)[2].partition(ANSWER_CLOSE)

@@ -228,6 +228,13 @@ def test_a_pipeline_takes_model_output_and_seed_from_flags(pipeline: Path) -> No
     assert run.read_pipeline(pipeline, given).model == {"path": "other/base"}  # type: ignore[arg-type]
 
 
+def test_another_model_of_a_pipeline_drops_the_revision_of_the_files_own(pipeline: Path) -> None:
+    pipeline.write_text(PIPELINE.replace("org/base,", "org/base, revision: abc,"), encoding="utf-8")
+    config = run.read_pipeline(pipeline, {("model",): "other/base"})
+    assert config.model == {"path": "other/base", "quantization": "nf4", "revision": None}
+    assert run.read_pipeline(pipeline, {}).model["revision"] == "abc"  # type: ignore[index]
+
+
 def test_a_dry_run_of_a_pipeline_prints_its_plan_and_writes_nothing(pipeline: Path) -> None:
     before = sorted(pipeline.parent.iterdir())
     result = CliRunner().invoke(app, ["run", str(pipeline), "--dry-run", "-o", str(pipeline.parent / "out")])
@@ -241,4 +248,4 @@ def test_a_mistake_in_a_stage_is_told_before_anything_runs(pipeline: Path) -> No
     pipeline.write_text(text, encoding="utf-8")
     result = CliRunner().invoke(app, ["run", str(pipeline)])
     assert result.exit_code == 2
-    assert result.stderr == f"error: {pipeline}: stage cold: stepz: unknown field; nearest: steps\n"
+    assert result.stderr == f"error: {pipeline}: stage cold: stepz: unknown field; did you mean steps?\n"

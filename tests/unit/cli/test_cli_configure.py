@@ -106,8 +106,8 @@ def test_mistakes_of_flags_and_file_are_told_together_under_their_names(tmp_path
         [
             "error: --limit: must be at least 1, got 0",
             "error: --rewards: weight must be a number, got 'abc'",
-            "error: --optim.schedule: must be one of: cosine, linear, constant, got 'cos'; nearest: cosine",
-            f"error: {file}: sampling.temprature: unknown field; nearest: temperature",
+            "error: --optim.schedule: must be one of: cosine, linear, constant, got 'cos'; did you mean cosine?",
+            f"error: {file}: sampling.temprature: unknown field; did you mean temperature?",
             f"error: {file}: sampling.temperature: must be at least 0, got -1",
             f"error: {file}: {missing}; write it there or give --data",
         ]

@@ -18,7 +18,7 @@ PIPELINE = "name: tiny\noutput: o\nmodel: m\nstages:\n  - {id: cold, stage: sft,
 CASES: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "misspelt file": (
         lambda folder: ["grpo", "--config", str(folder / "grop.yaml")],
-        "{folder}/grop.yaml: no such file; nearest: {folder}/grpo.yaml",
+        "{folder}/grop.yaml: no such file; did you mean {folder}/grpo.yaml?",
     ),
     "folder instead of a file": (
         lambda folder: ["grpo", "--config", str(folder)],
@@ -34,7 +34,7 @@ CASES: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     ),
     "unknown flag": (
         lambda folder: ["grpo", "--config", str(folder / "grpo.yaml"), "--sampling.temprature", "1"],
-        "unknown flag --sampling.temprature; nearest: --sampling.temperature (see `r1kit grpo --help`)",
+        "unknown flag --sampling.temprature; did you mean --sampling.temperature? (see `r1kit grpo --help`)",
     ),
     "flag without its value": (
         lambda folder: ["grpo", "--config"],
@@ -62,7 +62,7 @@ CASES: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     ),
     "unknown choice": (
         lambda folder: ["sft", "--config", str(folder / "grpo.yaml"), "--model.quantization", "nf5"],
-        "--model.quantization: must be one of: none, nf4, int8, got 'nf5'; nearest: nf4",
+        "--model.quantization: must be one of: none, nf4, int8, got 'nf5'; did you mean nf4?",
     ),
     "malformed YAML": (
         lambda folder: ["grpo", "--config", str(folder / "broken.yaml")],
@@ -78,7 +78,7 @@ CASES: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     ),
     "unknown stage to force": (
         lambda folder: ["run", str(folder / "good_pipeline.yaml"), "--force", "clod"],
-        "--force: no stage 'clod' in this pipeline; nearest: cold",
+        "--force: no stage 'clod' in this pipeline; did you mean cold?",
     ),
     "combination that cannot work": (
         lambda folder: ["grpo", "--config", str(folder / "grpo.yaml"), "--sampling.top-p", "0.9"],

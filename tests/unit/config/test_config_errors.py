@@ -38,19 +38,36 @@ def said(schema: type[Section], values: dict[str, Any]) -> list[str]:
         ({"optim": "fast"}, "optim: must be a section (key: value lines), got 'fast'"),
         ({"output": {"a": 1}}, "output: must be a path, got a section"),
         ({"optim": {"schedule": "cosin"}},
-         "optim.schedule: must be one of: cosine, linear, constant, got 'cosin'; nearest: cosine"),
+         "optim.schedule: must be one of: cosine, linear, constant, got 'cosin'; did you mean cosine?"),
         ({"model": {"path": "m", "lora": {"targets": 5}}},
          "model.lora.targets: must be one of: all-linear, attention or a list, got 5"),
         ({"model": {"path": "m", "lora": {"targets": ["q", 5]}}},
          "model.lora.targets[1]: must be text (put it in quotes), got 5"),
         ({"model": {"path": "m", "tuning": "full", "quantization": "nf4"}},
          "model: quantization 'nf4' cannot be trained in full; set tuning to \"lora\" or quantization to \"none\""),
-        ({"batchsize": 3}, "batchsize: unknown field; nearest: batch_size"),
-        ({"learning_rate": 1e-5}, "learning_rate: unknown field; nearest: optim.learning_rate"),
+        ({"batchsize": 3}, "batchsize: unknown field; did you mean batch_size?"),
+        ({"learning_rate": 1e-5}, "learning_rate: unknown field; did you mean optim.learning_rate?"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_with_path_value_and_next_move(values: dict[str, Any], message: str) -> None:
     assert said(SftConfig, {**BASE, **values}) == [message]
+
+
+def test_an_evaluation_interval_needs_held_out_texts() -> None:
+    message = "eval_every is 8 but there is no eval_data; name held-out texts"
+    assert said(SftConfig, {**BASE, "eval_every": 8}) == [message]
+
+
+def test_rewards_that_all_weigh_nothing_are_a_mistake() -> None:
+    message = "every reward has weight 0, so there is nothing to learn; give one a weight"
+    assert said(GrpoConfig, {**BASE, "rewards": ["math=0", "format=0"]}) == [message]
+    assert GrpoConfig(**BASE, rewards=["math", "format=0"]).rewards[1].weight == 0
+
+
+@pytest.mark.parametrize("name", ["aime/2024", "my sums", ""])
+def test_a_name_of_an_evaluation_fits_into_the_names_of_figures(name: str) -> None:
+    message = rf"tasks[0].name: must match ^[\w.-]+$, got {name!r}"
+    assert said(EvalConfig, {"model": "m", "output": "o", "tasks": [name]}) == [message]
 
 
 def test_a_name_like_no_other_lists_the_fields_of_its_section() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from r1kit.config.load import complete, dump, merge, validate
+from r1kit.config.pipeline import PipelineConfig
 from r1kit.config.sampling import SamplingConfig
 from r1kit.config.stages import STAGES, EvalConfig, GrpoConfig, RejectSampleConfig, SftConfig
 from r1kit.core.errors import ConfigError
@@ -71,7 +72,7 @@ def test_all_mistakes_are_told_at_once_each_on_its_line() -> None:
     with pytest.raises(ConfigError) as caught:
         validate(GrpoConfig, values, "grpo.yaml")
     assert sorted(str(caught.value).splitlines()) == [
-        "grpo.yaml: sampling.temprature: unknown field; nearest: temperature",
+        "grpo.yaml: sampling.temprature: unknown field; did you mean temperature?",
         "grpo.yaml: sampling.top_p: must be at most 1, got 2",
         "grpo.yaml: seed: must be at least 0, got -1",
         "grpo.yaml: steps: must be a whole number, got 'many'",
@@ -105,3 +106,16 @@ def test_an_adapter_list_of_layer_names_is_kept() -> None:
 def test_configuration_loads_without_torch() -> None:
     code = "import sys, r1kit.config.load, r1kit.config.pipeline; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_tilde_in_any_path_is_the_users_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    model = {"path": "~/base", "adapter": "~/adapter", "chat_template": "~/x.jinja"}
+    config = validate(GrpoConfig, {"model": model, "data": "~/x.jsonl", "output": "~/run"}, source="f.yaml")
+    paths = [config.model.path, str(config.model.adapter), config.model.chat_template]
+    assert [*paths, config.data.path, str(config.output)] == [
+        f"/home/me/{name}" for name in ("base", "adapter", "x.jinja", "x.jsonl", "run")
+    ]
+    values = {"name": "p", "output": "~/runs", "model": "m", "stages": [{"id": "a", "stage": "eval"}]}
+    assert validate(PipelineConfig, values, source="p.yaml").output == Path("/home/me/runs")
+    assert validate(GrpoConfig, GRPO, source="f.yaml").model.path == "org/base"

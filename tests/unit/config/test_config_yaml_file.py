@@ -90,7 +90,7 @@ def test_a_misspelt_file_names_the_nearest_one(tmp_path: Path) -> None:
     path = written(tmp_path, "steps: 3\n")
     with pytest.raises(ConfigError) as caught:
         load_yaml(tmp_path / "rum.yaml")
-    assert str(caught.value) == f"{tmp_path / 'rum.yaml'}: no such file; nearest: {path}"
+    assert str(caught.value) == f"{tmp_path / 'rum.yaml'}: no such file; did you mean {path}?"
 
 
 def test_a_file_in_a_folder_that_is_not_there_says_so(tmp_path: Path) -> None:

@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
+from r1kit.config.data import ProblemData
 from r1kit.config.load import validate
+from r1kit.config.sampling import SamplingConfig
 from r1kit.config.stages import EvalConfig
 from r1kit.core.errors import ConfigError, DataError
 from r1kit.core.jsonl import read_jsonl
 from r1kit.evaluate import run
+from r1kit.evaluate.run import Protocol
 from r1kit.rollout.estimators import pass_at_k
 
 DATA = Path(__file__).parents[3] / "data"
@@ -85,9 +88,20 @@ def test_the_metrics_file_holds_one_line_with_the_summarys_numbers(finished, met
 
 def test_the_protocol_stands_beside_the_figures(metrics):
     assert metrics["protocols"] == {
-        "sums/sampled": "k=4, T=1, top-p=1, at most 32 tokens",
-        "sums/greedy": "greedy, at most 32 tokens",
+        "sums/sampled": "k=4, T=1, top-p=1, at most 32 tokens, template auto, prompt {problem}",
+        "sums/greedy": "greedy, at most 32 tokens, template auto, prompt {problem}",
     }
+
+
+def test_filters_and_a_prompt_of_ones_own_belong_to_the_protocol():
+    data = ProblemData(
+        path=TRAIN, prompt="Work it out\nstep by step, then box it: {problem}", system_prompt="Hi"
+    )
+    sampling = SamplingConfig(top_k=20, min_p=0.1, max_new_tokens=9)
+    assert Protocol("sampled", 2, sampling, "r1", data).describe() == (
+        "k=2, T=1, top-p=1, top-k=20, min-p=0.1, at most 9 tokens, template r1, system prompt, "
+        "prompt Work it out step by step, then box it..."
+    )
 
 
 def test_every_sample_is_on_disk(finished):

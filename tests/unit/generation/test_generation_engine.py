@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny_models import FAMILIES, write_tiny_model
+from tiny_models import FAMILIES, tiny_tokenizer, write_tiny_model
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from r1kit.config.model import ModelConfig
 from r1kit.config.sampling import EngineConfig, SamplingConfig
@@ -153,3 +154,21 @@ def test_distinct_prompts_run_through_the_model_once(policy, monkeypatch):
     assert shapes[0] == (4, 30)
     assert shapes[1][0] <= 32
     assert shapes[1][1] == 1
+
+
+def test_rows_that_have_ended_are_not_fed_past_the_context(tmp_path):
+    # GPT-2's positions are a table: one past its end is an error, and its rows end at different places.
+    folder = tmp_path / "gpt2"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        sizes = {"n_positions": 40, "n_embd": 32, "n_layer": 1, "n_head": 2, "vocab_size": 320}
+        GPT2LMHeadModel(GPT2Config(**sizes, bos_token_id=None, eos_token_id=None)).save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    never = replace(load_policy(ModelConfig(path=str(folder)), train=False), eos_token_ids=(10**6,))
+    asked = [
+        GenerationRequest(tuple(range(3, 8)), tuple(range(7))),
+        GenerationRequest(tuple(range(3, 33)), (9,)),
+    ]
+    short, (long,) = generate(never, asked, max_new_tokens=30)
+    assert [completion.num_tokens for completion in short] == [30] * 7
+    assert long.num_tokens == 10

@@ -19,6 +19,7 @@ from r1kit.core.errors import ConfigError, DataError, ModelError
 from r1kit.core.jsonl import read_jsonl
 from r1kit.core.problem import Message
 from r1kit.grpo import run
+from r1kit.grpo.metrics import last_tenth
 from r1kit.models.load import load_policy
 
 DATA = Path(__file__).parents[3] / "data"
@@ -260,3 +261,25 @@ def test_wrong_data_and_rewards_are_found_first_then_the_model_and_nothing_is_wr
     with pytest.raises(error, match=message):
         run(make_config(tmp_path / "run", model="/absent/model", **changes))
     assert not (tmp_path / "run").exists()
+
+
+def test_more_problems_a_step_than_there_are_is_refused_before_the_model_is_looked_for(tmp_path):
+    changes = {"data": {"path": "data/arithmetic/train.jsonl", "limit": 3}, "model": "./absent"}
+    with pytest.raises(DataError, match=r"3 problems can be used, algorithm\.problems_per_step is 4"):
+        run(make_config(tmp_path / "run", algorithm={"group_size": 2, "problems_per_step": 4}, **changes))
+    assert not (tmp_path / "run").exists()
+
+
+def test_dropout_and_full_tuning_in_half_precision_are_refused():
+    values = {"data": "x.jsonl", "output": "o"}
+    with pytest.raises(ConfigError, match=r"dropout is 0\.1"):
+        validate(GrpoConfig, {**values, "model": {"path": "m", "lora": {"dropout": 0.1}}}, source="f")
+    with pytest.raises(ConfigError, match="cannot train bfloat16 weights"):
+        validate(
+            GrpoConfig, {**values, "model": {"path": "m", "tuning": "full", "dtype": "bfloat16"}}, source="f"
+        )
+
+
+def test_the_summary_is_the_mean_of_the_last_tenth_and_losses_are_totals():
+    history = [{"a/b": float(step), "rollout/num_unscored": 1.0} for step in range(20)]
+    assert last_tenth(history) == {"a/b": 18.5, "rollout/num_unscored": 20.0}

@@ -62,7 +62,8 @@ def test_merged_export_carries_template_stop_tokens_and_card(base: Path, tmp_pat
     assert GenerationConfig.from_pretrained(folder).eos_token_id == [2, 0]
     assert AutoTokenizer.from_pretrained(folder).chat_template == CHATML
     card = (Path(folder) / "README.md").read_text(encoding="utf-8")
-    assert f"- Base: {base}" in card
+    assert f"- Base: {base.name}\n" in card
+    assert str(base.parent) not in card
     assert "| 1 | grpo | 7 |" in card
     assert "base_model:" not in card
 

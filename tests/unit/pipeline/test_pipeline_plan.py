@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def test_every_mistake_of_every_stage_is_reported_at_once(tmp_path, data):
     expected = [
         "defaults.sftt: unknown stage",
         "stage warm: data file absent.jsonl does not exist",
-        '"@warm.adaptor": a stage of kind sft has no output "adaptor"',
+        '"@warm.adaptor": this sft stage has no output "adaptor"',
         "stage again: sampling.temperature",
         '"@later.adapter" names no earlier stage',
         '"warm" is used twice',
@@ -116,6 +117,118 @@ def test_a_fingerprint_changes_with_configuration_data_and_what_it_builds_on(tmp
 
 
 def test_the_plan_reads_as_one_line_a_stage(tmp_path, data):
-    lines = make_plan(tmp_path, two_stages(data)).render().splitlines()
-    assert lines[0].startswith("p: 2 stages")
-    assert lines[2].split() == ["2.", "rl", "grpo", "needs", "warm"]
+    stages = [
+        *two_stages(data),
+        {"id": "sample", "stage": "reject-sample", "data": "org/problems", "general": "org/chat"},
+        {"id": "learn", "stage": "sft", "data": "@sample.data"},
+        {"id": "check", "stage": "eval", "tasks": ["aime", "gsm8k"]},
+        {"id": "out", "stage": "export", "model": {"adapter": "@rl.adapter"}},
+    ]
+    lines = make_plan(tmp_path, stages).render().splitlines()
+    assert lines[0].startswith("p: 6 stages")
+    assert [" ".join(line.split()) for line in lines[1:]] == [
+        f"1. warm sft on {data}",
+        f"2. rl grpo on {data} needs warm",
+        "3. sample reject-sample on org/problems, org/chat",
+        "4. learn sft on @sample.data needs sample",
+        "5. check eval on aime, gsm8k",
+        "6. out export needs rl",
+    ]
+
+
+def mistake_in(tmp_path: Path, stage: dict[str, Any], **fields: Any) -> str:
+    """The one line that a pipeline of a stage called `it`, after an SFT stage called `warm`, is refused with."""
+    stages = [{"id": "warm", "stage": "sft", "data": "org/chat"}, {"id": "it", **stage}]
+    with pytest.raises(ConfigError) as error:
+        make_plan(tmp_path, stages, **fields)
+    [line] = str(error.value).splitlines()
+    assert line.startswith("p.yaml: stage it: ")
+    return line.removeprefix("p.yaml: stage it: ")
+
+
+@pytest.mark.parametrize(
+    ("stage", "told"),
+    [
+        ({"stage": "grpo", "data": "org/x", "rewards": ["maths"]}, "rewards: unknown reward 'maths'"),
+        ({"stage": "grpo", "data": "org/x", "rewards": ["no_such:f"]}, "module 'no_such' cannot be imported"),
+        ({"stage": "grpo", "data": "org/x", "rewards": ["json:f"]}, "module 'json' has no function 'f'"),
+        ({"stage": "reject-sample", "data": "org/x", "rewards": ["maths"]}, "unknown reward 'maths'"),
+        ({"stage": "eval", "tasks": ["aimee"]}, "tasks: unknown benchmark 'aimee'"),
+        ({"stage": "eval", "tasks": ["aime"], "model": "./nothere"}, "model.path ./nothere: no such folder"),
+        (
+            {"stage": "eval", "tasks": ["aime"], "model": {"adapter": "runs/nope"}},
+            "model.adapter runs/nope: no such folder",
+        ),
+        (
+            {"stage": "eval", "tasks": ["aime"], "model": {"chat_template": "x.jinja"}},
+            "model.chat_template x.jinja: no such file",
+        ),
+        ({"stage": "sft", "data": "nofile.txt"}, "data file nofile.txt does not exist"),
+        ({"stage": "eval", "tasks": [{"name": "x", "data": "./no"}]}, "data file ./no does not exist"),
+    ],
+)
+def test_what_a_stage_names_is_looked_up_before_anything_runs(tmp_path, monkeypatch, stage, told):
+    monkeypatch.chdir(tmp_path)
+    assert told in mistake_in(tmp_path, stage)
+
+
+def test_a_folder_that_holds_no_adapter_is_refused_and_one_that_does_is_taken(tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    stage = {"id": "it", "stage": "eval", "tasks": ["aime"], "model": {"adapter": str(folder)}}
+    assert "adapter_config.json is missing" in mistake_in(tmp_path, stage)
+    (folder / "adapter_config.json").write_text("{}")
+    assert make_plan(tmp_path, [stage]).stages[0].config.model.adapter == folder
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "writes", "does_not"),
+    [
+        ("sft", {}, "adapter", "model"),
+        ("sft", {"model": {"tuning": "full"}}, "model", "adapter"),
+        ("grpo", {"model": {"tuning": "full"}}, "model", "adapter"),
+        ("export", {}, "model", "adapter"),
+        ("export", {"merge": False}, "adapter", "model"),
+    ],
+)
+def test_a_reference_names_what_the_stage_really_writes(tmp_path, kind, fields, writes, does_not):
+    maker = {"id": "made", "stage": kind, **fields} | ({} if kind == "export" else {"data": "org/x"})
+
+    def plan(output: str) -> Plan:
+        model = {"adapter" if output == "adapter" else "path": f"@made.{output}"}
+        return make_plan(tmp_path, [maker, {"id": "it", "stage": "eval", "tasks": ["aime"], "model": model}])
+
+    assert plan(writes).stages[1].needs == ("made",)
+    with pytest.raises(ConfigError, match=f'has no output "{does_not}"; outputs: @made.{writes}$'):
+        plan(does_not)
+
+
+def fingerprint_of(tmp_path: Path, **fields: Any) -> str:
+    stages = [{"id": "rl", "stage": "grpo", "data": "org/x"}]
+    return make_plan(tmp_path, stages, **fields).stages[0].fingerprint
+
+
+def test_a_fingerprint_changes_with_the_file_of_a_users_own_reward(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "reward_of_the_plan_test.py"
+    file.write_text("def f(problem, completion):\n    return 1.0\n")
+    defaults = {"grpo": {"rewards": ["reward_of_the_plan_test:f"]}}
+    before = fingerprint_of(tmp_path, defaults=defaults)
+    assert fingerprint_of(tmp_path, defaults=defaults) == before
+    file.write_text("def f(problem, completion):\n    return 2.0\n")
+    assert fingerprint_of(tmp_path, defaults=defaults) != before
+
+
+@pytest.mark.parametrize("changed", ["config.json", "model.safetensors", "pytorch_model.bin"])
+def test_a_fingerprint_changes_with_what_a_model_folder_holds_and_not_with_its_times(tmp_path, changed):
+    folder = tmp_path / "base"
+    folder.mkdir()
+    for name in ("config.json", "model.safetensors", "pytorch_model.bin", "README.md"):
+        (folder / name).write_bytes(b"abc")
+    before = fingerprint_of(tmp_path, model=str(folder))
+    for file in folder.iterdir():
+        os.utime(file, (1, 1))
+    (folder / "README.md").write_bytes(b"other words")
+    assert fingerprint_of(tmp_path, model=str(folder)) == before
+    (folder / changed).write_bytes(b"xyz")
+    assert fingerprint_of(tmp_path, model=str(folder)) != before

@@ -12,7 +12,7 @@ import pytest
 from r1kit.config.data import SftData
 from r1kit.config.load import validate
 from r1kit.config.stages import RejectSampleConfig
-from r1kit.core.errors import ConfigError, DataError
+from r1kit.core.errors import ConfigError, DataError, TrainingError
 from r1kit.core.jsonl import read_jsonl
 from r1kit.reject_sample import run
 from r1kit.rewards.format import format_reward
@@ -190,3 +190,12 @@ def test_wrong_data_and_rewards_are_found_before_the_model_is_looked_for(tmp_pat
     with pytest.raises(error, match=message):
         run(make_config(tmp_path / "run", model="/absent/model", **changes))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_keeps_nothing_fails_and_says_where_to_look(tmp_path):
+    with pytest.raises(
+        TrainingError, match=r"none of \d+ completions passed the rules, see .*rejected.jsonl"
+    ):
+        run(make_config(tmp_path / "run", sampling={"max_new_tokens": 2}))
+    assert rows(tmp_path / "run/rejected.jsonl")
+    assert json.loads((tmp_path / "run/summary.json").read_text(encoding="utf-8"))["status"] == "failed"

@@ -35,9 +35,9 @@ def completion(text: str, num_tokens: int = 10) -> Completion:
     return Completion(text, tuple(range(num_tokens)), (-1.0,) * num_tokens, FinishReason.STOP)
 
 
-def scorer(*rewards: object, **keywords: bool) -> Scorer:
+def scorer(*rewards: object) -> Scorer:
     configs = [RewardConfig.model_validate(reward) for reward in rewards]
-    return build_scorer(configs, default_max_tokens=100, **keywords)
+    return build_scorer(configs, default_max_tokens=100)
 
 
 @pytest.fixture
@@ -76,14 +76,6 @@ def test_options_reach_their_reward() -> None:
     rewards = scorer({"name": "language", "options": {"language": "zh"}}, {"name": "length", "options": {"max_tokens": 20, "buffer": 20}})  # fmt: skip
     score = rewards.score(PROBLEM, completion("<think>二 two</think>", num_tokens=5))
     assert score.parts == {"language": 0.5, "length": -0.25}
-
-
-def test_prompts_that_open_the_thinking_are_known_to_all_rewards() -> None:
-    text = completion("two</think><answer>4</answer>")
-    parts = scorer("math", "format", "language", think_is_open=True).score(PROBLEM, text).parts
-    assert parts == {"math": 1.0, "format": 1.0, "language": 1.0}
-    unfinished = scorer("math", think_is_open=True).score(PROBLEM, completion(r"say \boxed{4}"))
-    assert unfinished.verdict is Verdict.NO_ANSWER
 
 
 def test_a_problem_without_gold_or_of_another_kind_has_no_math_reward() -> None:
@@ -144,7 +136,7 @@ def test_a_function_that_fails_is_named_with_its_problem(function: str, message:
         ({"name": "language", "options": {"language": "fr"}}, "language is 'fr'; it must be en or zh"),
         ({"name": "length", "options": {"buffer": 0}}, "buffer is 0; it must be a whole number in 1..100"),
         ({"name": "length", "options": {"max_tokens": "9"}}, "max_tokens is '9'"),
-        ({"name": "format", "options": {"think_is_open": 1}}, "think_is_open is 1; it must be true or false"),
+        ({"name": "format", "options": {"think_is_open": True}}, "no option .think_is_open.; it has none"),
         ("no_such_module_anywhere:f", "module 'no_such_module_anywhere' cannot be imported"),
         (own("evn"), "has no function .evn.; did you mean even"),
         (own("CONSTANT"), "has no function .CONSTANT."),

@@ -59,13 +59,6 @@ def test_an_empty_unfinished_or_missing_answer_is_none(text: str) -> None:
     assert extract_answer(text) is None
 
 
-def test_reasoning_that_the_prompt_opened_holds_no_answer_until_it_is_closed() -> None:
-    text = r"perhaps \boxed{14}"
-    assert extract_answer(text) == "14"
-    assert extract_answer(text, think_is_open=True) is None
-    assert extract_answer(text + r"</think>\boxed{15}", think_is_open=True) == "15"
-
-
 @pytest.mark.parametrize(
     ("text", "reasoning"),
     [
@@ -80,10 +73,6 @@ def test_reasoning_that_the_prompt_opened_holds_no_answer_until_it_is_closed() -
 )
 def test_a_completion_splits_into_reasoning_and_reply(text: str, reasoning: Reasoning) -> None:
     assert parse_reasoning(text) == reasoning
-
-
-def test_a_text_without_tags_is_all_reasoning_when_the_prompt_opened_it() -> None:
-    assert parse_reasoning("a", think_is_open=True) == Reasoning("a", "")
 
 
 @pytest.mark.parametrize(

@@ -50,9 +50,3 @@ def test_one_block_of_thinking_and_one_answer_is_the_format(text: str) -> None:
 @pytest.mark.parametrize("text", WRONG)
 def test_anything_missing_repeated_or_beside_it_is_not(text: str) -> None:
     assert format_reward(text) == 0.0
-
-
-def test_a_prompt_that_opened_the_thinking_asks_for_the_rest_of_the_format() -> None:
-    assert format_reward("a</think><answer>4</answer>", think_is_open=True) == 1.0
-    assert format_reward("<think>a</think><answer>4</answer>", think_is_open=True) == 0.0
-    assert format_reward("</think><answer>4</answer>", think_is_open=True) == 0.0

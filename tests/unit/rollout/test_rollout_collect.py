@@ -16,7 +16,7 @@ from r1kit.core.seeds import derive_seed
 from r1kit.generation import GenerationRequest, build_engine
 from r1kit.models.load import load_policy
 from r1kit.models.policy import Policy
-from r1kit.rollout.collect import collect_groups
+from r1kit.rollout.collect import collect_groups, collect_in_parts, fitting_part_size
 from r1kit.rollout.prompts import PromptedProblem, render_problems
 
 PROBLEMS = [Problem(name, text, ("7",)) for name, text in [("a", "3+4"), ("b", "9-2"), ("c", "1+2+4")]]
@@ -102,8 +102,8 @@ def test_a_tag_that_the_template_opened_stands_in_the_text_again(folder, tmp_pat
     [group] = collect(policy, PROBLEMS[:1])
     for rollout in group.rollouts:
         written = policy.tokenizer.decode(rollout.completion.token_ids, skip_special_tokens=True)
-        assert rollout.completion.text == "<think>" + written
-        assert rollout.score.reward == len("<think>" + written)
+        assert rollout.completion.text == "<think>\n" + written
+        assert rollout.score.reward == len("<think>\n" + written)
         assert rollout.completion.num_tokens == len(rollout.completion.logprobs)
 
 
@@ -121,3 +121,18 @@ def test_a_prompted_problem_is_what_the_chat_template_says(policy):
     assert prompted.prompt.endswith("\\boxed{}.\n\nAssistant:\n")
     assert tuple(policy.tokenizer(prompted.prompt, add_special_tokens=False).input_ids) == prompted.prompt_ids
     assert num_long == 0
+
+
+def test_parts_are_handed_on_as_they_come_and_are_those_of_one_piece(policy):
+    prompted, _ = render_problems(policy, PROBLEMS, ProblemData(path="x"))
+    handed: list[list[str]] = []
+    groups = collect_in_parts(
+        lambda part: collect(policy, [p.problem for p in part], group_size=2),
+        prompted,
+        part_size=2,
+        on_groups=lambda part: handed.append([group.problem.id for group in part]),
+    )
+    assert handed == [["a", "b"], ["c"]]
+    assert [tokens(group) for group in groups] == [tokens(g) for g in collect(policy, PROBLEMS, group_size=2)]
+    assert fitting_part_size(EngineConfig(batch_size=64), group_size=16) == 16
+    assert fitting_part_size(EngineConfig(batch_size=1), group_size=64) == 1

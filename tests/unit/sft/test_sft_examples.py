@@ -54,6 +54,16 @@ def test_the_turn_ends_with_the_templates_token_and_reasoning_survives_templates
     assert policy.tokenizer.decode(example.prompt_ids).endswith("<|im_start|>assistant\n")
 
 
+def test_reasoning_that_the_template_opens_is_not_opened_twice(tmp_path):
+    opening = CHATML.replace("assistant\\n' }}{% endif %}", "assistant\\n<think>\\n' }}{% endif %}")
+    assert opening != CHATML
+    folder = write_tiny_model(tmp_path / "model", tokenizer=tiny_tokenizer(chat_template=opening))
+    policy = load_policy(ModelConfig(path=str(folder)), train=False)
+    example = tokenize(policy, conversation())
+    text = policy.tokenizer.decode([*example.prompt_ids, *example.completion_ids])
+    assert text.endswith("<|im_start|>assistant\n" + THINKING + "<|im_end|>")
+
+
 def test_texts_that_are_too_long_are_left_out_and_counted(policy):
     texts = [conversation(), conversation(reply=THINKING * 5)]
     length = len(tokenize(policy, texts[0]))

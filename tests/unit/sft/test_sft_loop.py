@@ -131,7 +131,9 @@ def test_the_summary_says_what_happened(finished):
     assert (written["status"], written["stage"]) == ("done", "sft")
     metrics = written["metrics"]
     assert (metrics["num_examples"], metrics["num_steps"]) == (90, STEPS)
-    assert (metrics["sft/loss_before"], metrics["sft/loss"]) == (rows[0]["sft/loss"], rows[-1]["sft/loss"])
+    losses, tenth = [row["sft/loss"] for row in rows], max(1, STEPS // 10)
+    assert metrics["sft/loss_before"] == pytest.approx(sum(losses[:tenth]) / tenth)
+    assert metrics["sft/loss"] == pytest.approx(sum(losses[-tenth:]) / tenth)
     assert written["seconds"] > 0
 
 
