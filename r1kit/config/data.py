@@ -58,6 +58,8 @@ class ProblemData(DataSource):
     """The user message: text with {problem} in it, or the name boxed (asks for \\boxed{}) or think_answer."""
     system_prompt: str | None = None
     """A system message before the problem; R1-style models are used without one."""
+    marked_only: bool = False
+    """Count an answer only in <answer> or \\boxed{}, as DeepSeek-R1 does, and not one that is merely announced."""
     max_prompt_tokens: int | None = Field(default=None, ge=1)
     """Leave out problems whose prompt is longer; how many is reported."""
 

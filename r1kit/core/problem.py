@@ -33,7 +33,8 @@ class Problem:
     """A question with its gold.
 
     `answers` holds every accepted gold answer (empty for kinds that have none). `extra` keeps the columns of
-    the source row that r1kit does not interpret, such as `level` or `subject`.
+    the source row that r1kit does not interpret, such as `level` or `subject`. With `marked_only` an answer counts
+    only in `<answer>` or a box.
     """
 
     id: str
@@ -41,3 +42,4 @@ class Problem:
     answers: tuple[str, ...] = ()
     kind: ProblemKind = ProblemKind.MATH
     extra: Mapping[str, Any] = field(default_factory=dict)
+    marked_only: bool = False

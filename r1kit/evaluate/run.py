@@ -78,7 +78,8 @@ def run(config: EvalConfig) -> dict[str, Any]:
             for name, problems in tasks.items()
             for protocol in _protocols(config, name, problems.data)
         }
-        return tracker.finish({**metrics, "protocols": protocols})
+        left_out = {name: dict(problems.dropped) for name, problems in tasks.items()}
+        return tracker.finish({**metrics, "protocols": protocols, "left_out": left_out})
 
 
 def _protocols(config: EvalConfig, task: str, data: ProblemData) -> list[Protocol]:

@@ -78,7 +78,8 @@ def _train(
     rewards = [metrics["reward/mean"] for metrics in history if "reward/mean" in metrics]
     tracker.say(f"{config.steps} steps: {_in_words(rewards, held_out)}")
     policy.save(config.output / policy.saved_as, stage="grpo", seed=config.seed)
-    return {**last_tenth(history), **held_out.summary(), "num_problems": len(prompted)}
+    figures = {**last_tenth(history), **held_out.summary()}
+    return {**figures, "num_problems": len(prompted), "left_out": dict(problems.dropped)}
 
 
 def _check_batch(config: GrpoConfig, num_problems: int) -> None:

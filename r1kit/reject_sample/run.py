@@ -52,7 +52,7 @@ def run(config: RejectSampleConfig) -> dict[str, Any]:
                 f"none of {summary['num_rejected']} completions passed the rules, see {config.output}/rejected.jsonl; "
                 "loosen keep, raise num_samples or take easier problems"
             )
-        return tracker.finish(summary)
+        return tracker.finish({**summary, "left_out": dict(problems.dropped)})
 
 
 def _said(

@@ -34,7 +34,7 @@ def build_math() -> RewardFunction:
     def math_reward(problem: Problem, completion: Completion) -> Part:
         if problem.kind is not ProblemKind.MATH or not problem.answers:
             return Part(None)
-        result = check(problem.answers, completion.text)
+        result = check(problem.answers, completion.text, marked_only=problem.marked_only)
         return Part(float(result.correct), result.verdict, result.extracted)
 
     return math_reward

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from r1kit.config.data import ProblemData
 from r1kit.core.errors import DataError
-from r1kit.core.problem import Problem, ProblemKind
+from r1kit.core.problem import Problem
 from r1kit.models.policy import Policy
-from r1kit.rewards.math import gold_is_usable
+from r1kit.rewards.math.audit import fault_of, faulty_golds
 from r1kit.rollout.prompts import PromptedProblem, render_problems
 from r1kit.tasks.problems import LoadedProblems, load_problems
+
+_NUM_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
 class UsableProblems:
-    """Problems whose golds can be judged, where they came from, and what was left out by reason."""
+    """Problems whose golds can be judged, where they came from, and what was left out by reason.
+
+    `dropped` counts, the reasons of the loader included; `named` has the ids behind the reasons of the audit.
+    """
 
     problems: tuple[Problem, ...]
     data: ProblemData
     dropped: Mapping[str, int]
+    named: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def render(
         self, policy: Policy, max_new_tokens: int, say: Callable[[str], None]
@@ -33,13 +39,16 @@ class UsableProblems:
             DataError: no prompt is short enough, or one does not fit the context.
         """
         prompted, num_long = render_problems(policy, self.problems, self.data)
-        reasons = dict(self.dropped)
+        reasons = self._reasons_with_ids()
         if num_long:
             reasons[f"prompt longer than {self.data.max_prompt_tokens} tokens"] = num_long
         say(f"{self.data.path}: {left_out_in_words(len(prompted), 'problems', reasons)}")
         if policy.context_length is not None:
             self._compare_with_context(prompted, policy.context_length, max_new_tokens, say)
         return prompted
+
+    def _reasons_with_ids(self) -> dict[str, int]:
+        return {reason + _some(self.named.get(reason, ())): count for reason, count in self.dropped.items()}
 
     def _compare_with_context(
         self,
@@ -80,29 +89,28 @@ def load_usable_problems(data: ProblemData) -> UsableProblems:
 
 
 def keep_usable(loaded: LoadedProblems) -> UsableProblems:
-    """`loaded` without the math problems whose gold cannot be judged.
+    """`loaded` without the math problems whose gold cannot be judged, by the audit of `r1kit grade --audit`.
 
     Raises:
         DataError: none is left.
     """
-    reasons = dict(loaded.dropped)
+    faults = faulty_golds(loaded.problems)
     usable: list[Problem] = []
+    named: dict[str, list[str]] = {}
     for problem in loaded.problems:
-        reason = _why_unusable(problem)
-        if reason is None:
+        fault = fault_of(problem, faults)
+        if fault is None:
             usable.append(problem)
         else:
-            reasons[reason] = reasons.get(reason, 0) + 1
+            named.setdefault(f"{fault.kind}: {fault.reason}", []).append(problem.id)
+    dropped = {**loaded.dropped, **{reason: len(ids) for reason, ids in named.items()}}
     if not usable:
-        raise DataError(
-            f"{loaded.data.path}: no problem can be used ({'; '.join(f'{n}: {r}' for r, n in reasons.items())})"
-        )
-    return UsableProblems(tuple(usable), loaded.data, reasons)
+        reasons = "; ".join(f"{n}: {reason}{_some(named.get(reason, ()))}" for reason, n in dropped.items())
+        raise DataError(f"{loaded.data.path}: no problem can be used ({reasons})")
+    return UsableProblems(tuple(usable), loaded.data, dropped, named)
 
 
-def _why_unusable(problem: Problem) -> str | None:
-    """Why no gold of a math problem can be judged against; None when one can, or the kind needs none."""
-    if problem.kind is not ProblemKind.MATH:
-        return None
-    reasons = [gold_is_usable(gold) for gold in problem.answers]
-    return None if None in reasons else f"gold {problem.answers[0]!r}: {reasons[0]}"
+def _some(ids: Sequence[str]) -> str:
+    """The first ids in brackets behind a reason; nothing when there are none."""
+    shown = [*ids[:_NUM_NAMED], *(["..."] if len(ids) > _NUM_NAMED else [])]
+    return f" ({', '.join(shown)})" if shown else ""

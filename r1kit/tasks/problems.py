@@ -6,12 +6,15 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from r1kit.config.data import ProblemData
 from r1kit.core.errors import DataError
 from r1kit.core.problem import Problem, ProblemKind
 from r1kit.tasks.fields import IdRegister, require, row_id, text_in, wrong_type
 from r1kit.tasks.rows import Row, read_rows
+
+_MARKED_ONLY: Final = "marked_only"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +56,14 @@ def _read_problem(row: Row, data: ProblemData) -> Problem:
     columns = data.columns
     text = text_in(row, columns.problem, _required(row, columns.problem, data, "columns.problem"))
     kind = _kind(row, columns.kind, "kind" in columns.model_fields_set)
-    used = {columns.problem, columns.answer, columns.id, columns.kind}
+    used = {columns.problem, columns.answer, columns.id, columns.kind, _MARKED_ONLY}
     return Problem(
         id=row_id(row, columns.id, "id" in columns.model_fields_set),
         problem=text,
         answers=_answers(row, data, kind),
         kind=kind,
         extra={name: value for name, value in row.values.items() if name not in used},
+        marked_only=data.marked_only or _is_marked_only(row),
     )
 
 
@@ -85,6 +89,13 @@ def _kind(row: Row, column: str, is_asked_for: bool) -> ProblemKind:
     if value not in known:
         raise wrong_type(row, column, value, f"one of: {', '.join(known)}")
     return ProblemKind(value)
+
+
+def _is_marked_only(row: Row) -> bool:
+    value = row.values.get(_MARKED_ONLY, False)
+    if not isinstance(value, bool):
+        raise wrong_type(row, _MARKED_ONLY, value, "true or false")
+    return value
 
 
 def _answers(row: Row, data: ProblemData, kind: ProblemKind) -> tuple[str, ...]:

@@ -47,6 +47,7 @@ SHORTER = {
     "reject-sample": ["--limit", "10"],
     "eval": ["--limit", "8"],
     "export": [],
+    "grade": [],
     "run": [],
 }
 """By command: flags that make a real run cheap; the last of two equal flags holds."""

@@ -1,77 +1,234 @@
-"""Do two answers say the same? Exactly: a rounded decimal is not the number it was rounded from."""
+"""Do two answers say the same? By what kind of answer they are; a rounded decimal is not the number it was rounded from."""
 
 from __future__ import annotations
 
-import random
+from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Final
 
-from r1kit.core.seeds import derive_seed
-from r1kit.rewards.math.evaluate import evaluate_exactly, evaluate_in
-from r1kit.rewards.math.parse import as_equation
+from r1kit.rewards.math.quantities import same_quantity, same_ratio, same_time
+from r1kit.rewards.math.sets import is_set, same_set
+from r1kit.rewards.math.spelling import GREEK
 from r1kit.rewards.math.tree import (
     INFINITY,
     Answer,
     AnswerError,
-    Based,
-    Equation,
+    Choice,
+    Interval,
     Items,
+    Labelled,
     Matrix,
-    Named,
     Node,
     Num,
     Op,
+    Ratio,
+    Relation,
     Scalar,
+    SeveralCandidates,
+    Time,
     TooLarge,
-    Union,
     Var,
     Words,
-    substitute,
     walk,
 )
+from r1kit.rewards.math.values import ZERO, proportional, same_expression, variables
 
-NUM_POINTS: Final = 5
-MAX_POINTS_TRIED: Final = 10
-ZERO: Final = Num(Fraction(0))
+MAX_COMPARED: Final = 60
+_ORDERED: Final = frozenset(("()", "[]", "<>"))
+_MIN_LIST_IN_BRACKETS: Final = 3
+_FLIPPED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "!=": "!=", "=": "="}
 
 
 def same_answer(gold: Answer, answer: Answer) -> bool:
-    """Whether an answer equals the gold; AnswerError when a value in it is undefined or too large to compute.
+    """Whether an answer equals the gold.
 
-    A list equals a set or list of the same items in any order, and a tuple's items in its order; brackets
-    of tuples, intervals and sets must agree. `x = 5` equals 5. A unit may be missing, but not differ.
+    AnswerError when a value in one is undefined or too large to compute; SeveralCandidates when the answer is a list
+    and the gold a single thing.
     """
-    if isinstance(gold, Named) and isinstance(answer, Named) and gold.name != answer.name:
-        return False
-    if isinstance(gold, Equation) or isinstance(answer, Equation):
+    gold, answer = _value_of(gold), _value_of(answer)
+    if isinstance(gold, Choice) or isinstance(answer, Choice):
+        return gold == answer
+    if _is_equation(gold) or _is_equation(answer):
         return _same_equation(gold, answer)
-    gold = gold.value if isinstance(gold, Named) else gold
-    answer = answer.value if isinstance(answer, Named) else answer
+    if isinstance(gold, Labelled) and isinstance(answer, Labelled) and _contradict(gold.label, answer.label):
+        return _says_equation(gold) and _same_equation(gold, answer)
+    gold, answer = _unlabelled(gold), _unlabelled(answer)
+    if _meant_as_sets(gold, answer):
+        return _same_region(gold, answer)
     return _same_shape(gold, answer)
 
 
+def is_comparable(gold: Answer) -> bool:
+    """Whether every value in a gold can be worked out, so that an answer in another spelling could equal it."""
+    # Against something else of its kind, because an expression equals itself without being computed.
+    for node in _scalars(gold):
+        is_finite = INFINITY not in walk(node)
+        same_expression(node, Op("add", (node, Op("mul", (node, node)))) if is_finite else ZERO)
+    return True
+
+
+def _scalars(answer: Answer) -> list[Node]:
+    match answer:
+        case Scalar(node):
+            return [node]
+        case Labelled(_, value):
+            return _scalars(value)
+        case Items(_, items):
+            return [node for item in items for node in _scalars(item)]
+        case Matrix(rows):
+            return [node for row in rows for cell in row for node in _scalars(cell)]
+        case Interval(low, high):
+            return [low, high]
+    return []
+
+
+def _value_of(answer: Answer) -> Answer:
+    """A chain of equal constants such as `2 + 3 = 5` is their value."""
+    match answer:
+        case Labelled(label, value):
+            return Labelled(label, _value_of(value))
+        case Relation(sides, operators) if set(operators) == {"="} and not variables(*sides):
+            first, *rest = sides
+            if first in rest or not all(same_expression(first, side) for side in rest):
+                raise AnswerError("an equation between numbers that says nothing")
+            return Scalar(rest[-1])
+    return answer
+
+
+def _unlabelled(answer: Answer) -> Answer:
+    return answer.value if isinstance(answer, Labelled) else answer
+
+
+def _contradict(gold: str, answer: str) -> bool:
+    """Whether two names are those of different variables; "f(x)" and "y" may well be the same."""
+    names = gold.partition("_")[0], answer.partition("_")[0]
+    return gold != answer and all(len(name) == 1 or name in GREEK for name in names)
+
+
+def _says_equation(answer: Labelled) -> bool:
+    """Whether `y = 2x` is meant, and not `y = 2`."""
+    return isinstance(answer.value, Scalar) and bool(variables(answer.value.node))
+
+
+def _is_equation(answer: Answer) -> bool:
+    return isinstance(answer, Relation) and set(answer.operators) == {"="}
+
+
+def _same_equation(gold: Answer, answer: Answer) -> bool:
+    """Whether left - right of one is a constant multiple of the other's. An unsolved equation is no value."""
+    one, two = _as_equation(gold), _as_equation(answer)
+    if one is None or two is None:
+        return False
+    if isinstance(gold, Labelled) and not variables(one.sides[1]):
+        return False
+    return proportional(_difference(one), _difference(two)) is not None
+
+
+def _as_equation(answer: Answer) -> Relation | None:
+    if isinstance(answer, Labelled) and isinstance(answer.value, Scalar):
+        return Relation((Var(answer.label), answer.value.node), ("=",))
+    return answer if isinstance(answer, Relation) and len(answer.sides) == 2 else None
+
+
+def _difference(relation: Relation) -> Node:
+    left, right = relation.sides
+    return Op("add", (left, Op("neg", (right,))))
+
+
+def _meant_as_sets(gold: Answer, answer: Answer) -> bool:
+    return is_set(gold) or is_set(answer)
+
+
+def _same_region(gold: Answer, answer: Answer) -> bool:
+    if isinstance(gold, Scalar | Words) or isinstance(answer, Scalar | Words):
+        return False
+    if isinstance(gold, Relation) and isinstance(answer, Relation) and len(variables(*gold.sides)) > 1:
+        return _same_inequality(gold, answer)
+    return same_set(gold, answer)
+
+
+def _same_inequality(gold: Relation, answer: Relation) -> bool:
+    """Inequalities in several variables: the same up to a factor and the side that things stand on."""
+    if len(gold.sides) != 2 or len(answer.sides) != 2:
+        raise AnswerError("a chain of inequalities in several variables")
+    sign = proportional(_difference(gold), _difference(answer))
+    operator = answer.operators[0]
+    return sign is not None and gold.operators[0] == (operator if sign > 0 else _FLIPPED[operator])
+
+
 def _same_shape(gold: Answer, answer: Answer) -> bool:
+    gold, answer = _single(gold, answer), _single(answer, gold)
     match gold, answer:
         case Scalar(), Scalar():
-            return _same_scalar(gold, answer)
-        case Items(), Items():
+            return same_quantity(gold, answer)
+        case ((Ratio() | Time()), (Ratio() | Time() | Scalar())):
+            return _same_ratio_or_time(gold, answer)
+        case Scalar(), (Ratio() | Time()):
+            return _same_ratio_or_time(answer, gold)
+        case ((Items() | Matrix()), (Items() | Matrix())):
             return _same_items(gold, answer)
-        case Union(), Union():
-            return _same_unordered(gold.parts, answer.parts)
-        case Matrix(), Matrix():
-            return len(gold.rows) == len(answer.rows) and all(map(_same_ordered, gold.rows, answer.rows))
-        case _:
-            return isinstance(gold, Words) and gold == answer
+        case Words(), Words():
+            return gold == answer
+        case (Words(words), Scalar(node)) | (Scalar(node), Words(words)):
+            return _spelled_out(node) == "".join(words)
+    if isinstance(answer, Items) and answer.brackets == "" and len(answer.items) > 1:
+        raise SeveralCandidates("several answers where one is asked for")
+    return False
 
 
-def _same_items(gold: Items, answer: Items) -> bool:
-    unordered = {gold.brackets, answer.brackets} <= {"", "{}"}
-    if unordered:
-        return _same_unordered(gold.items, answer.items)
-    if gold.brackets != answer.brackets and (gold.brackets, answer.brackets) != ("()", ""):
-        return False
-    return _same_ordered(gold.items, answer.items)
+def _single(answer: Answer, other: Answer) -> Answer:
+    """The one thing in a set or list of one, where it faces a single thing."""
+    is_alone = isinstance(answer, Items) and answer.brackets in ("", "{}") and len(answer.items) == 1
+    if is_alone and isinstance(answer, Items) and not isinstance(other, Items):
+        return _unlabelled(answer.items[0])
+    return answer
+
+
+def _same_ratio_or_time(gold: Ratio | Time, answer: Answer) -> bool:
+    if isinstance(gold, Time) and isinstance(answer, Time):
+        return same_time(gold, answer)
+    if isinstance(gold, Time) and isinstance(answer, Scalar) and gold.minutes == gold.seconds == 0:
+        return answer == Scalar(Num(Fraction(gold.hours)))
+    return same_ratio(gold, answer)
+
+
+def _spelled_out(node: Node) -> str | None:
+    """The letters of a word that was read as a product of variables."""
+    if isinstance(node, Op) and node.name == "mul" and all(isinstance(arg, Var) for arg in node.args):
+        return "".join(arg.name.lower() for arg in node.args if isinstance(arg, Var))
+    return None
+
+
+def _same_items(gold: Items | Matrix, answer: Items | Matrix) -> bool:
+    if isinstance(gold, Matrix) and isinstance(answer, Matrix):
+        return len(gold.rows) == len(answer.rows) and all(map(_same_ordered, gold.rows, answer.rows))
+    if isinstance(gold, Matrix) or isinstance(answer, Matrix):
+        return _same_vector(gold, answer)
+    if {gold.brackets, answer.brackets} <= {"", "{}"}:
+        return _same_unordered(_distinct(gold, answer), _distinct(answer, gold))
+    if gold.brackets in _ORDERED and answer.brackets == "":
+        return _same_ordered(gold.items, answer.items)
+    if gold.brackets == "" and answer.brackets in ("()", "[]"):
+        return len(gold.items) >= _MIN_LIST_IN_BRACKETS and _same_ordered(gold.items, answer.items)
+    same_brackets = gold.brackets == answer.brackets or {gold.brackets, answer.brackets} == {"()", "<>"}
+    return same_brackets and _same_ordered(gold.items, answer.items)
+
+
+def _same_vector(gold: Items | Matrix, answer: Items | Matrix) -> bool:
+    """A column or a row of a matrix beside a tuple, or the rows of a matrix as lists in a list."""
+    one, two = (_as_row(side) for side in (gold, answer))
+    return one is not None and two is not None and _same_ordered(one, two)
+
+
+def _as_row(side: Items | Matrix) -> Sequence[Answer] | None:
+    if isinstance(side, Items):
+        return side.items if side.brackets in _ORDERED or side.brackets == "" else None
+    if len(side.rows) == 1:
+        return side.rows[0]
+    if all(len(row) == 1 for row in side.rows):
+        return [row[0] for row in side.rows]
+    return [Items("[]", row) for row in side.rows]
 
 
 def _same_ordered(gold: Sequence[Answer], answer: Sequence[Answer]) -> bool:
@@ -79,132 +236,44 @@ def _same_ordered(gold: Sequence[Answer], answer: Sequence[Answer]) -> bool:
 
 
 def _same_unordered(gold: Sequence[Answer], answer: Sequence[Answer]) -> bool:
-    """Each item of one pairs off with an equal item of the other; repeated items count."""
+    """Each item of one pairs off with an equal item of the other."""
     if len(gold) != len(answer):
         return False
-    left = list(answer)
-    for item in gold:
-        match = next((index for index, other in enumerate(left) if same_answer(item, other)), None)
+    # What is written alike pairs off at once; only the rest is compared each with each.
+    written = Counter(gold) & Counter(answer)
+    left = list((Counter(answer) - written).elements())
+    if len(left) > MAX_COMPARED:
+        raise TooLarge("too many items to compare each with each")
+    for item in (Counter(gold) - written).elements():
+        match = next((index for index, other in enumerate(left) if _same_item(item, other)), None)
         if match is None:
             return False
         del left[match]
     return True
 
 
-def _same_scalar(gold: Scalar, answer: Scalar) -> bool:
-    if gold.unit and answer.unit and gold.unit != answer.unit:
+def _same_item(gold: Answer, answer: Answer) -> bool:
+    try:
+        return same_answer(gold, answer)
+    except SeveralCandidates:
         return False
-    if gold.node == answer.node:
-        return True
-    if INFINITY in walk(gold.node) or INFINITY in walk(answer.node):
-        return False
-    readings = ((a, b) for a in _readings(gold.node, answer.node) for b in _readings(answer.node, gold.node))
-    return any(same_expression(a, b) for a, b in readings)
 
 
-def _readings(node: Node, other: Node) -> list[Node]:
-    """The expression, and what is left of it when its sign %, degree or base was dropped on the other side."""
-    match node, other:
-        case (Op("percent" | "degree", (inner,)), _) if not _is_op(other, node.name):
-            return [node, inner]
-        case Based(digits), _ if not isinstance(other, Based) and digits.isdecimal():
-            return [node, Num(Fraction(digits))]
-    return [node]
+def _distinct(items: Items, other: Items) -> Sequence[Answer]:
+    """The items without repeats, where one of the two is a set; in bare lists repeats count."""
+    if "{}" not in (items.brackets, other.brackets):
+        return items.items
+    written = list(dict.fromkeys(items.items))
+    # Numbers as such differ when they are written differently.
+    kept: list[Answer] = [item for item in written if _is_number(item)]
+    others = [item for item in written if not _is_number(item)]
+    if len(others) > MAX_COMPARED:
+        raise TooLarge("too many items to compare each with each")
+    for item in others:
+        if not any(_same_item(known, item) for known in kept):
+            kept.append(item)
+    return kept
 
 
-def _is_op(node: Node, name: str) -> bool:
-    return isinstance(node, Op) and node.name == name
-
-
-def same_expression(left: Node, right: Node) -> bool:
-    """Whether two expressions have the same value, for all values of their variables.
-
-    With variables they are compared at random rational points; unequal polynomials of degree d agree there
-    with a probability below (d / 1800) ** 5 (Schwartz 1980). The points depend on both expressions, so no
-    answer can be written to vanish at them.
-    """
-    names = _names(left, right)
-    if not names:
-        return same_constant(left, right)
-    return _agree_at_points(
-        [(substitute(left, point), substitute(right, point)) for point in _points((left, right), names)]
-    )
-
-
-def _same_equation(gold: Answer, answer: Answer) -> bool:
-    """Whether left - right of one is a constant multiple of the other's: f(p) g(q) = g(p) f(q) at all points."""
-    one = as_equation(gold) if isinstance(gold, Named) else gold
-    two = as_equation(answer) if isinstance(answer, Named) else answer
-    if not (isinstance(one, Equation) and isinstance(two, Equation)):
-        return False
-    f, g = _as_difference(one), _as_difference(two)
-    names = _names(f, g)
-    if not names or same_expression(f, ZERO) or same_expression(g, ZERO):
-        return False
-    points = _points((f, g), names)
-    anchor_f, anchor_g = substitute(f, points[0]), substitute(g, points[0])
-    return _agree_at_points(
-        [
-            (Op("mul", (substitute(f, point), anchor_g)), Op("mul", (substitute(g, point), anchor_f)))
-            for point in points[1:]
-        ]
-    )
-
-
-def _as_difference(equation: Equation) -> Node:
-    return Op("add", (equation.left, Op("neg", (equation.right,))))
-
-
-def _names(*nodes: Node) -> list[str]:
-    return sorted({part.name for node in nodes for part in walk(node) if isinstance(part, Var)})
-
-
-def _points(nodes: tuple[Node, Node], names: list[str]) -> list[dict[str, Fraction]]:
-    rng = random.Random(derive_seed("math points", *map(repr, nodes)))
-    return [{name: Fraction(rng.randint(-900, 900), 101) for name in names} for _ in range(MAX_POINTS_TRIED)]
-
-
-def _agree_at_points(pairs: Sequence[tuple[Node, Node]]) -> bool:
-    """Whether the first NUM_POINTS pairs that are defined are equal; AnswerError if there are not so many."""
-    agreed = 0
-    problem = AnswerError("undefined")
-    for left, right in pairs:
-        try:
-            if not same_constant(left, right):
-                return False
-        except TooLarge:
-            raise
-        except AnswerError as error:
-            problem = error
-        else:
-            agreed += 1
-        if agreed == NUM_POINTS:
-            return True
-    raise AnswerError(f"not defined at enough points: {problem}")
-
-
-def same_constant(left: Node, right: Node) -> bool:
-    """Whether two expressions without variables have the same value.
-
-    Rational values are compared exactly. Others are compared with a precision that grows with the sizes of
-    the numbers in them, so that 1 + pi**-300 is told from 1.
-    """
-    exact = evaluate_exactly(left), evaluate_exactly(right)
-    if exact[0] is not None and exact[1] is not None:
-        return exact[0] == exact[1]
-    from r1kit.rewards.math.irrational import BASE_PRECISION, Reals
-
-    precision = BASE_PRECISION
-    while True:
-        reals = Reals(precision)
-        try:
-            same = reals.is_same(evaluate_in(left, reals), evaluate_in(right, reals))
-        except TooLarge:
-            raise
-        except AnswerError:
-            if reals.needed_precision <= precision:
-                raise
-        else:
-            if reals.needed_precision <= precision:
-                return same
-        precision = reals.needed_precision
+def _is_number(answer: Answer) -> bool:
+    return isinstance(answer, Scalar) and isinstance(answer.node, Num) and answer.unit is None

@@ -11,7 +11,8 @@ from fractions import Fraction
 from operator import add, mul
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from r1kit.rewards.math.tree import AnswerError, Based, Const, Node, Num, Op, TooLarge, Var
+from r1kit.rewards.math.shortcuts import power_of_i, shortcut
+from r1kit.rewards.math.tree import AnswerError, Based, Binder, Const, Node, Num, Op, TooLarge, Var
 
 if TYPE_CHECKING:
     from r1kit.rewards.math.irrational import Number, Reals
@@ -21,6 +22,7 @@ Value: TypeAlias = "Fraction | Number"
 MAX_BITS: Final = 200_000
 MAX_WORK: Final = MAX_BITS**2
 MAX_FACTORIAL: Final = 1_000
+MAX_LOGARITHM_BITS: Final = 20_000
 
 
 def evaluate_exactly(node: Node) -> Fraction | None:
@@ -50,12 +52,23 @@ class _Evaluator:
                 return Fraction(int(digits, base))
             case Const("inf"):
                 raise AnswerError("infinite")
+            case Binder():
+                raise AnswerError("a sum, integral, limit or derivative without a closed form")
             case Const(name):
                 return self.reals and self.reals.constant(name)
             case Op(name, args):
-                return self.operate(name, [self.value(arg) for arg in args])
+                quick = self.quickly(name, args)
+                return self.operate(name, [self.value(arg) for arg in args]) if quick is None else quick
             case Var(name):
                 raise AnswerError(f"variable {name} has no value")
+
+    def quickly(self, name: str, args: tuple[Node, ...]) -> Value | None:
+        if name == "pow" and args[0] == Const("i"):
+            turns = power_of_i(self.value(args[1]))
+            if turns is not None and turns % 2 == 0:
+                return Fraction(1 - turns)
+            return None if turns is None else self.reals and self.reals.constant("i") * (2 - turns)
+        return shortcut(name, args, self.value)
 
     def operate(self, name: str, args: list[Value | None]) -> Value | None:
         exact = [arg for arg in args if isinstance(arg, Fraction)]
@@ -70,6 +83,8 @@ class _Evaluator:
         if name in _FOLDS:
             return self.fold(_FOLDS[name], args)
         self.spend(*args)
+        if name in _OF_SEVERAL:
+            return _OF_SEVERAL[name](args)
         return _operate_on_one(name, args[0]) if len(args) == 1 else _operate_on_two(name, *args)
 
     def fold(self, function: Callable[[Fraction, Fraction], Fraction], args: list[Fraction]) -> Fraction:
@@ -96,7 +111,13 @@ def _operate_on_two(name: str, x: Fraction, y: Fraction) -> Fraction | None:
         case "pow":
             return _power(x, y)
         case "root":
-            return _square_root(x) if y == 2 else None
+            return _root(x, y)
+        case "binom":
+            return _choose(x, y)
+        case "mod":
+            return _remainder(x, y)
+        case "log":
+            return _logarithm(x, y)
     return None
 
 
@@ -110,6 +131,12 @@ def _operate_on_one(name: str, x: Fraction) -> Fraction | None:
             return x / 100
         case "factorial":
             return _factorial(x)
+        case "floor" | "ceil":
+            return Fraction(math.floor(x) if name == "floor" else math.ceil(x))
+        case "re" | "conj":
+            return x
+        case "im":
+            return Fraction(0)
     return None
 
 
@@ -129,6 +156,70 @@ def _power(x: Fraction, y: Fraction) -> Fraction | None:
     if x and _bits(x) * abs(y.numerator) > MAX_BITS:
         raise TooLarge("a power too large to compute")
     return x**y.numerator if x else Fraction(not y)
+
+
+def _root(x: Fraction, index: Fraction) -> Fraction | None:
+    if index == 2:
+        return _square_root(x)
+    if index.denominator != 1 or not 2 < index <= MAX_BITS or x < 0:
+        return None
+    above, below = (_integer_root(part, index.numerator) for part in (x.numerator, x.denominator))
+    return None if above is None or below is None else Fraction(above, below)
+
+
+def _integer_root(x: int, index: int) -> int | None:
+    """The whole number whose power is x; None without one."""
+    low, high = 0, 1 << (x.bit_length() // index + 1)
+    while low < high:
+        middle = (low + high) // 2
+        if middle**index < x:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low**index == x else None
+
+
+def _choose(n: Fraction, k: Fraction) -> Fraction:
+    if n.denominator != 1 or k.denominator != 1 or not 0 <= k <= n:
+        raise AnswerError("a binomial of something else than natural numbers")
+    if min(k, n - k) * n.numerator.bit_length() > MAX_BITS // 8:
+        raise TooLarge("a binomial too large to compute")
+    return Fraction(math.comb(n.numerator, k.numerator))
+
+
+def _remainder(x: Fraction, y: Fraction) -> Fraction:
+    if not y:
+        raise AnswerError("division by zero")
+    return x % y
+
+
+def _logarithm(x: Fraction, base: Fraction) -> Fraction | None:
+    """The logarithm where it is a whole number of a whole base."""
+    if base.denominator != 1 or base < 2 or x <= 0 or (x.numerator != 1 and x.denominator != 1):
+        return None
+    power, large = 0, max(x.numerator, x.denominator)
+    if large.bit_length() > MAX_LOGARITHM_BITS:
+        return None
+    while large % base.numerator == 0:
+        large, power = large // base.numerator, power + 1
+    return Fraction(power if x >= 1 else -power) if large == 1 else None
+
+
+def _integers(function: Callable[..., int]) -> Callable[[list[Fraction]], Fraction]:
+    def of_several(args: list[Fraction]) -> Fraction:
+        if any(arg.denominator != 1 for arg in args):
+            raise AnswerError("a common divisor of something else than integers")
+        return Fraction(function(*(arg.numerator for arg in args)))
+
+    return of_several
+
+
+_OF_SEVERAL: Final[dict[str, Callable[[list[Fraction]], Fraction]]] = {
+    "gcd": _integers(math.gcd),
+    "lcm": _integers(math.lcm),
+    "min": min,
+    "max": max,
+}
 
 
 def _square_root(x: Fraction) -> Fraction | None:

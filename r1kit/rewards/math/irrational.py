@@ -21,9 +21,12 @@ Number: TypeAlias = Any
 
 BASE_PRECISION: Final = 512
 PRECISION_PER_BIT: Final = 8
-MAX_MAGNITUDE: Final = 960
-_SIMPLE: Final = frozenset(("arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "exp"))
-_MPMATH_NAMES: Final = {"arcsin": "asin", "arccos": "acos", "arctan": "atan"}
+MAX_MAGNITUDE: Final = 3_000
+_MPMATH_NAMES: Final = {
+    "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arccot": "acot", "arcsec": "asec", "arccsc": "acsc",
+    "arsinh": "asinh", "arcosh": "acosh", "artanh": "atanh", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh",
+    "coth": "coth", "sech": "sech", "csch": "csch", "exp": "exp", "sin": "sin", "cos": "cos", "ln": "ln",
+}  # fmt: skip
 _QUOTIENTS: Final = {"tan": ("sin", "cos"), "cot": ("cos", "sin"), "sec": (None, "cos"), "csc": (None, "sin")}
 _LOCAL: Final = threading.local()
 
@@ -67,9 +70,9 @@ class Reals:
             raise AnswerError(f"{name} is undefined: {error}") from error
         return self._checked(result, abs(result))
 
-    def is_same(self, left: Number, right: Number) -> bool:
-        """Whether two numbers are equal to half the precision, relative to the larger one."""
-        return not self._sum([left, -right])
+    def difference(self, left: Number, right: Number) -> Number:
+        """left - right, zero where they are equal to half the precision, relative to the larger one."""
+        return self._sum([left, -right])
 
     def _operate(self, name: str, args: Sequence[Fraction | Number]) -> Number:
         if name in ("pow", "root"):
@@ -85,6 +88,8 @@ class Reals:
                 return x / y
             case "log", [x, base]:
                 return self._function("ln", x) / self._function("ln", base)
+            case (("min" | "max"), _):
+                return self._extreme(name, numbers)
             case _, [x]:
                 return self._operate_on_one(name, x)
         raise AnswerError(f"{name} of an irrational number is not supported")
@@ -95,6 +100,11 @@ class Reals:
             "abs": lambda: abs(x),
             "percent": lambda: x / 100,
             "degree": lambda: x * self.context.pi / 180,
+            "floor": lambda: self._real_floor(x),
+            "ceil": lambda: -self._real_floor(-x),
+            "re": lambda: self.context.mpf(self.context.re(x)),
+            "im": lambda: self.context.mpf(self.context.im(x)),
+            "conj": lambda: self.context.conj(x),
         }
         if name in simple:
             return simple[name]()
@@ -104,14 +114,27 @@ class Reals:
         return self._function(name, x)
 
     def _function(self, name: str, x: Number) -> Number:
-        if name not in ("sin", "cos", "ln", *_SIMPLE):
+        if name not in _MPMATH_NAMES:
             raise AnswerError(f"{name} of an irrational number is not supported")
         if name == "ln" and not x:
             raise AnswerError("the logarithm of zero")
         # The time of a function grows with its argument, so the result is not the only thing to bound.
         self._checked(x, abs(x))
-        result = getattr(self.context, _MPMATH_NAMES.get(name, name))(x)
+        result = getattr(self.context, _MPMATH_NAMES[name])(x)
         return self._checked(result, max(abs(result), 1))
+
+    def _real_floor(self, x: Number) -> Number:
+        """The largest integer up to x; what is an integer to half the precision is that integer."""
+        self._checked(x, abs(x))
+        if self.context.im(x):
+            raise AnswerError("the floor of a complex number")
+        nearest = self.context.nint(x)
+        return nearest if not self.difference(x, nearest) else self.context.floor(x)
+
+    def _extreme(self, name: str, numbers: Sequence[Number]) -> Number:
+        if any(self.context.im(number) for number in numbers):
+            raise AnswerError("a complex number has no order")
+        return (max if name == "max" else min)(numbers)
 
     def _sum(self, terms: Sequence[Number]) -> Number:
         return self._checked(self.context.fsum(terms), max(map(abs, terms)))
@@ -120,6 +143,8 @@ class Reals:
         """x ** y, the principal value, but the real one for odd roots of negative numbers."""
         if not x:
             return self._power_of_zero(y)
+        if isinstance(y, Fraction) and y.denominator == 1:
+            return self._whole_power(x, y.numerator)
         is_odd_root = isinstance(y, Fraction) and y.denominator % 2 and not self.context.im(x)
         if is_odd_root and self.context.re(x) < 0:
             magnitude = self._power(-x, y)
@@ -128,6 +153,11 @@ class Reals:
         if self.context.mag(exponent) > MAX_MAGNITUDE.bit_length():
             raise TooLarge("a power too large to compute")
         return self.context.exp(exponent)
+
+    def _whole_power(self, x: Number, exponent: int) -> Number:
+        if abs(exponent) * max(abs(int(self.context.mag(x))), 1) > MAX_MAGNITUDE:
+            raise TooLarge("a power too large to compute")
+        return x**exponent
 
     def _power_of_zero(self, y: Fraction | Number) -> Number:
         if not self.context.re(self.lift(y)) > 0:

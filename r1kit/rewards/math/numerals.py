@@ -6,6 +6,7 @@ import re
 from fractions import Fraction
 from typing import Final
 
+from r1kit.rewards.math.spelling import NUMERALS
 from r1kit.rewards.math.tree import AnswerError, Based
 
 MAX_EXPONENT: Final = 1_000
@@ -15,6 +16,7 @@ _PLAIN: Final = re.compile(
     r"|(?P<above>-?[0-9]{1,18})/(?P<below>[0-9]{1,18})"
     r"|(?P<minus>-?)\\d?frac\{(?P<top>[0-9]{1,18})\}\{(?P<bottom>[0-9]{1,18})\}"
 )
+_PREFIXES: Final = {"0x": 16, "0b": 2, "0o": 8}
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -35,8 +37,8 @@ def read_plain(text: str) -> int | Fraction | None:
 
 
 def read_number(text: str) -> Fraction:
-    r"""The exact value of "12", "3.50", "1.5e-3" or "0.1\overline{6}"; AnswerError over the exponent bound."""
-    if "overline" in text:
+    r"""The exact value of "12", "3.50", "1.5e-3", "0.1\\overline{6}", "0.1(6)" or "0.333..."; AnswerError over a bound."""
+    if not text.isascii() or re.search(r"[\\(]|\.\.\.", text):
         return _repeating(text)
     mantissa, _, exponent = text.lower().partition("e")
     if len(exponent) > len(str(MAX_EXPONENT)) + 1 or abs(int(exponent or 0)) > MAX_EXPONENT:
@@ -46,17 +48,26 @@ def read_number(text: str) -> Fraction:
 
 
 def read_based(text: str) -> Based:
-    """The digits and base of "1011_2"; AnswerError for a base out of 2..36 or a digit the base does not have."""
-    digits, _, base_text = text.partition("_")
-    base = int(base_text) if len(base_text) < 3 else 0
+    """The digits and base of "1011_2", "11_two" or "0x1F"; AnswerError for a base out of 2..36 or a digit it lacks."""
+    prefix = _PREFIXES.get(text[:2].lower())
+    digits, _, base_text = (text[2:], "", str(prefix)) if prefix else text.partition("_")
+    base = NUMERALS.get(base_text, 0) or (
+        int(base_text) if base_text.isdecimal() and len(base_text) < 3 else 0
+    )
+    digits = digits.upper()
     if not 2 <= base <= len(_DIGITS) or any(digit not in _DIGITS[:base] for digit in digits):
         raise AnswerError(f"{text!r} is no number in its base")
     return Based(digits, base)
 
 
 def _repeating(text: str) -> Fraction:
-    fixed, _, rest = text.partition("\\overline{")
-    cycle = rest.removesuffix("}")
-    decimals = fixed.partition(".")[2]
-    tail = Fraction(int(cycle), (10 ** len(cycle) - 1) * 10 ** len(decimals))
-    return read_number(fixed.rstrip(".") or "0") + tail
+    whole, _, decimals = text.partition(".")
+    marked = re.fullmatch(r"(\d*)(?:\\[a-z]+\{?|\()(\d+)[})]?", decimals)
+    fixed, cycle = marked.groups() if marked else _repeated_last_digit(decimals)
+    tail = Fraction(int(cycle), (10 ** len(cycle) - 1) * 10 ** len(fixed))
+    return Fraction(int(whole + fixed or "0"), 10 ** len(fixed)) + tail
+
+
+def _repeated_last_digit(decimals: str) -> tuple[str, str]:
+    digits = re.match(r"\d*", decimals)[0]  # type: ignore[index]  # matches always
+    return digits.rstrip(digits[-1]), digits[-1]

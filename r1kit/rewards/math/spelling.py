@@ -5,68 +5,112 @@ from __future__ import annotations
 from typing import Final
 
 _FUNCTION_NAMES: Final = """
-sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh ln log exp sqrt
+sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh coth sech csch arsinh arcosh
+artanh ln exp
 """
 FUNCTIONS: Final = frozenset(_FUNCTION_NAMES.split())
+"""Functions of one number."""
+
+FUNCTION_ALIASES: Final = {
+    "tg": "tan", "ctg": "cot", "cosec": "csc", "asin": "arcsin", "acos": "arccos", "atan": "arctan",
+    "arctg": "arctan", "arcsinh": "arsinh", "arccosh": "arcosh", "arctanh": "artanh",
+    "asinh": "arsinh", "acosh": "arcosh", "atanh": "artanh", "lg": "log10", "lb": "log2",
+}  # fmt: skip
+CALLS: Final = frozenset(("gcd", "lcm", "min", "max", "floor", "ceil", "abs", "sqrt", "cbrt", "binom"))
+"""Names that are written with their arguments in brackets."""
+CALL_ALIASES: Final = {"ceiling": "ceil", "comb": "binom", "nCr": "binom"}
 
 _GREEK_LETTERS: Final = {
     "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "θ": "theta", "λ": "lambda",
-    "μ": "mu", "ρ": "rho", "σ": "sigma", "τ": "tau", "φ": "phi", "ω": "omega", "ψ": "psi",
+    "μ": "mu", "ρ": "rho", "σ": "sigma", "τ": "tau", "φ": "phi", "ω": "omega", "ψ": "psi", "ζ": "zeta",
+    "η": "eta", "κ": "kappa", "ν": "nu", "ξ": "xi", "χ": "chi", "ϕ": "phi", "ϵ": "epsilon",
+    "Γ": "Gamma", "Δ": "Delta", "Θ": "Theta", "Λ": "Lambda", "Ξ": "Xi", "Φ": "Phi", "Ψ": "Psi", "Ω": "Omega",
 }  # fmt: skip
-GREEK: Final = frozenset((*_GREEK_LETTERS.values(), "zeta", "eta", "kappa", "nu", "xi", "chi", "varphi"))
+GREEK: Final = frozenset(_GREEK_LETTERS.values())
 
 _LAYOUT_NAMES: Final = """
-left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr displaystyle textstyle limits quad qquad
-mathbf mathit mathsf boldsymbol bm operatorname
+big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr displaystyle textstyle scriptstyle limits
+nolimits quad qquad mathbf mathit mathsf mathtt boldsymbol bm bf rm it cal mathop mathclose mathopen mathord
+thinspace enspace space hfill nonumber allowbreak strut ensuremath
 """
 LAYOUT: Final = frozenset(_LAYOUT_NAMES.split())
 """Commands that change how an answer looks and not what it says."""
 
 ALIASES: Final = {
-    "dfrac": "frac", "tfrac": "frac", "cfrac": "frac", "times": "*", "cdot": "*", "ast": "*", "div": "/",
-    "leq": "le", "leqslant": "le", "geq": "ge", "geqslant": "ge", "lt": "<", "gt": ">", "neq": "ne",
-    "lbrace": "\\{", "rbrace": "\\}", "lvert": "|", "rvert": "|", "vert": "|", "lparen": "(", "rparen": ")",
-    "varnothing": "emptyset", "degrees": "degree", "percent": "%", "dollar": "\\$",
+    "dfrac": "frac", "tfrac": "frac", "cfrac": "frac", "dbinom": "binom", "tbinom": "binom",
+    "times": "*", "cdot": "*", "ast": "*", "bullet": "*", "div": "/", "slash": "/",
+    "leq": "<=", "le": "<=", "leqslant": "<=", "leqq": "<=", "geq": ">=", "ge": ">=", "geqslant": ">=", "geqq": ">=",
+    "lt": "<", "gt": ">", "neq": "!=", "ne": "!=",
+    "lbrace": "\\{", "rbrace": "\\}", "lvert": "|", "rvert": "|", "vert": "|", "lbrack": "[", "rbrack": "]",
+    "lparen": "(", "rparen": ")", "mid": "mid", "colon": ":",
+    "varnothing": "emptyset", "degrees": "degree", "percent": "%", "cup": "cup", "bigcup": "cup", "cap": "cap",
+    "smallsetminus": "setminus", "backslash": "setminus", "land": "and", "wedge": "and", "lor": "or", "vee": "or",
+    "infin": "infty", "simeq": "approx", "doteq": "approx", "thickapprox": "approx",
+    "varphi": "phi", "vartheta": "theta", "varepsilon": "epsilon", "varrho": "rho", "varsigma": "sigma",
+    "dots": "ldots", "cdots": "ldots", "dotsc": "ldots", "iint": "int", "ge ": ">=",
+    "Re": "re", "Im": "im", "mathrmd": "d", "langle": "langle", "rangle": "rangle", "implies": "unsupported",
 }  # fmt: skip
 
 _SYMBOLS: Final = {
-    "π": "\\pi ", "∞": "\\infty ", "√": "\\sqrt ", "×": "*", "·": "*", "⋅": "*", "÷": "/", "∕": "/", "⁄": "/",
-    "−": "-", "–": "-", "±": "\\pm ", "≤": "\\le ", "≥": "\\ge ", "≠": "\\ne ", "∪": "\\cup ", "∩": "\\cap ",
-    "∅": "\\emptyset ", "∈": "\\in ", "°": "\\degree ", "²": "^{2}", "³": "^{3}", "％": "\\%",
+    "π": "\\pi ", "∞": "\\infty ", "√": "\\sqrt ", "∛": "\\cbrt ", "×": "*", "·": "*", "⋅": "*", "∙": "*", "•": "*",
+    "÷": "/", "∕": "/", "⁄": "/", "−": "-", "–": "-", "‐": "-", "‑": "-", "﹣": "-", "±": "\\pm ", "∓": "\\mp ",
+    "≤": "<=", "≦": "<=", "⩽": "<=", "≥": ">=", "≧": ">=", "⩾": ">=", "≠": "!=", "≈": "\\approx ", "∪": "\\cup ",
+    "∩": "\\cap ", "∖": "\\setminus ", "∅": "\\emptyset ", "∈": "\\in ", "°": "\\degree ", "º": "\\degree ",
+    "∧": "\\land ", "∨": "\\lor ", "∣": "|", "⟨": "\\langle ", "⟩": "\\rangle ", "⌊": "\\lfloor ",
+    "⌋": "\\rfloor ", "⌈": "\\lceil ", "⌉": "\\rceil ", "∠": "\\angle ", "∑": "\\sum ", "∏": "\\prod ", "∫": "\\int ",
+    "ℝ": "\\mathbb{R}", "ℤ": "\\mathbb{Z}", "ℚ": "\\mathbb{Q}", "ℕ": "\\mathbb{N}", "ℂ": "\\mathbb{C}",
+    "％": "\\%", "＄": "\\dollar ", "€": "\\euro ", "£": "\\pounds ", "¥": "\\yen ", "￥": "\\yen ", "¢": " cents ",
+    "、": ",", "，": ",", "；": ";", "：": ":", "（": "(", "）": ")", "．": ".", "“": '"', "”": '"',
     "½": "\\frac{1}{2}", "⅓": "\\frac{1}{3}", "⅔": "\\frac{2}{3}", "¼": "\\frac{1}{4}", "¾": "\\frac{3}{4}",
+    "⅕": "\\frac{1}{5}", "⅖": "\\frac{2}{5}", "⅗": "\\frac{3}{5}", "⅘": "\\frac{4}{5}", "⅙": "\\frac{1}{6}",
+    "⅚": "\\frac{5}{6}", "⅛": "\\frac{1}{8}", "⅜": "\\frac{3}{8}", "⅝": "\\frac{5}{8}", "⅞": "\\frac{7}{8}",
+    "⅐": "\\frac{1}{7}", "⅑": "\\frac{1}{9}", "⅒": "\\frac{1}{10}",
 }  # fmt: skip
-_SPACES: Final = "\u00a0\u2002\u2003\u2005\u2009\u200a\u202f\u3000"
-_INVISIBLE: Final = "\u200b\u200c\u200d\u2060\ufeff"
+_SPACES: Final = "\u00a0\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u3000\u2028\u2029\u0085"
+_INVISIBLE: Final = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\u2061\u2062\u2063\u2064\ufeff"
 
 UNICODE: Final = str.maketrans(
     {letter: f"\\{name} " for letter, name in _GREEK_LETTERS.items()}
     | _SYMBOLS
     | dict.fromkeys(_SPACES, " ")
     | dict.fromkeys(_INVISIBLE, "")
-    | {chr(0xFF10 + digit): str(digit) for digit in range(10)}
 )
-"""For `str.translate`. Direction marks and control characters are left in: they have no place in an answer."""
+"""For `str.translate`. Control characters are left in: they have no place in an answer."""
 
-UNIT_ALIASES: Final = {
-    "centimeter": "cm", "centimetre": "cm", "millimeter": "mm", "meter": "m", "metre": "m", "kilometer": "km",
-    "inche": "inch", "in": "inch", "feet": "foot", "ft": "foot", "gram": "g", "kilogram": "kg", "hr": "hour",
-    "min": "minute", "sec": "second", "s": "second", "h": "hour", "dollar": "$", "usd": "$", "unit": "",
-    "mile": "mi",
+SUPERSCRIPTS: Final = {
+    **{char: str(digit) for digit, char in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
+    "⁺": "+", "⁻": "-", "⁽": "(", "⁾": ")", "ⁿ": "n", "ⁱ": "i", "ˣ": "x",
 }  # fmt: skip
-"""Singular unit -> its normal name."""
+SUBSCRIPTS: Final = {char: str(digit) for digit, char in enumerate("₀₁₂₃₄₅₆₇₈₉")}
 
-_BARE_UNIT_NAMES: Final = """
-cm mm km kg mg ml mi ft lb lbs oz hr hrs min mins sec secs mph kph in
-"""
-BARE_UNITS: Final = frozenset(_BARE_UNIT_NAMES.split())
-r"""Short units that need no `\text{}`; other short words are read as products of variables."""
+CURRENCIES: Final = {"dollar": "$", "euro": "euro", "pounds": "pound", "yen": "yen"}
+"""Command before an amount -> the unit."""
 
-_NOT_UNIT_NAMES: Final = """
-a about all almost an and any approximately around at but by dozen each either eight eleven else every
-factorial few five four half hundred if is less many maybe million billion minus mod more most neither
-nine no none nor not of off one or otherwise over pair pi plus quarter roughly root score seven six some
-squared cubed than that then thousand third three times to twelve twenty two under unless up when where
-with without zero
-"""
-NOT_UNITS: Final = frozenset(_NOT_UNIT_NAMES.split())
-"""Words that change, hedge or join what stands before them; after a number they are no unit."""
+NUMERALS: Final = {
+    "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
+    "eleven": 11, "twelve": 12, "sixteen": 16,
+}  # fmt: skip
+"""The names of bases: 1011_{two}."""
+
+ARTICLES: Final = frozenset(("a", "an", "the"))
+
+PHRASES: Final = {
+    ("all", "real", "numbers"): "reals", ("all", "reals"): "reals", ("all", "real", "number"): "reals",
+    ("any", "real", "number"): "reals", ("real", "numbers"): "reals", ("reals",): "reals",
+    ("set", "of", "all", "real", "numbers"): "reals", ("set", "of", "real", "numbers"): "reals",
+    ("all", "real", "values"): "reals", ("every", "real", "number"): "reals",
+    ("no", "solution"): "nothing", ("no", "solutions"): "nothing", ("no", "real", "solution"): "nothing",
+    ("no", "real", "solutions"): "nothing", ("empty", "set"): "nothing", ("no", "such", "values"): "nothing",
+    ("there", "is", "no", "solution"): "nothing", ("there", "are", "no", "solutions"): "nothing",
+    ("no", "real", "roots"): "nothing", ("no", "roots"): "nothing", ("无解",): "nothing",
+    ("infinity",): "infinity", ("positive", "infinity"): "infinity", ("infinite",): "infinity",
+    ("negative", "infinity"): "minus infinity", ("minus", "infinity"): "minus infinity",
+}  # fmt: skip
+"""Words that say something else: the set of all real numbers, the empty set, infinity."""
+
+SYNONYMS: Final = {
+    ("dne",): ("does", "not", "exist"), ("doesn't", "exist"): ("does", "not", "exist"),
+    ("limit", "does", "not", "exist"): ("does", "not", "exist"),
+    ("not", "defined"): ("undefined",), ("is", "undefined"): ("undefined",), ("undef",): ("undefined",),
+    ("是",): ("yes",), ("否",): ("no",),
+}  # fmt: skip

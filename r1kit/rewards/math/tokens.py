@@ -1,19 +1,19 @@
-"""Text -> tokens: LaTeX, plain and Unicode spellings of the same thing become the same tokens."""
+"""Plain text -> tokens: LaTeX and plain spellings of the same thing become the same tokens."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from r1kit.rewards.math.spelling import ALIASES, FUNCTIONS, GREEK, LAYOUT, UNICODE
+from r1kit.rewards.math.normalise import normalise
+from r1kit.rewards.math.spelling import ALIASES, CURRENCIES, GREEK, LAYOUT
 from r1kit.rewards.math.tree import AnswerError
 
-MAX_CHARS: Final = 20_000
-MAX_TOKENS: Final = 400
-MAX_DIGITS: Final = 1_000
+MAX_TOKENS: Final = 1_500
+MAX_DIGITS: Final = 4_000
 
 
 class Kind(Enum):
@@ -25,12 +25,13 @@ class Kind(Enum):
     WORD = auto()
     TEXT = auto()
     COMMAND = auto()
+    CURRENCY = auto()
     SYMBOL = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One token; NUMBER texts are plain Python decimals, COMMAND texts carry no backslash."""
+    """One token; NUMBER texts are plain decimals, COMMAND texts carry no backslash."""
 
     kind: Kind
     text: str
@@ -38,80 +39,73 @@ class Token:
     @property
     def key(self) -> str:
         """What has to be equal for two tokens to say the same: words in lower case, single letters as they are."""
-        return self.text.lower() if len(self.text) > 1 and self.kind in _WORDLIKE else self.text
+        return self.text.lower() if len(self.text) > 1 and self.kind in WORDLIKE else self.text
 
 
-_WORDLIKE: Final = (Kind.WORD, Kind.TEXT)
-_TEXT_COMMAND: Final = r"\\(?:text|textrm|textnormal|textbf|textit|mathrm|mbox|hbox)(?![A-Za-z])"
-_GROUP: Final = r"(?:,\\!\s*|\{,\}|\\,|\\[ ]|~|[ ])"
+WORDLIKE: Final = (Kind.WORD, Kind.TEXT)
+_TEXT_COMMAND: Final = (
+    r"\\(?:text|textrm|textnormal|textbf|textit|textsf|texttt|mathrm|mbox|hbox|operatorname\*?)(?![A-Za-z])"
+)
+_REPEATED: Final = r"(?:\\(?:overline|bar|dot)\s*(?:\{\s*\d+\s*\}|\d)|\(\d+\))"
+_GROUP: Final = r"(?:,\\!\s*|\{,\}|\\[,!:;]|\\[ ]|~|[ ]|\\thinspace\s?|_(?=\d{3}(?!\d)))"
 _PATTERN: Final = rf"""
-      (?P<skip>     \s+ | \\[,;:!>\ ] | ~ )
-    | (?P<based>    \d[0-9A-Za-z]*_(?:\d+|\{{\d+\}}) )
-    | (?P<repeating>\d*\.\d*\\overline\s*\{{\d+\}} )
+      (?P<skip>     \s+ | \\[,;:!>\ ] | ~ | \\(?:h|v|m)space\*?\s*\{{[^{{}}]*\}} | \\(?:label|tag)\{{[^{{}}]*\}} )
+    | (?P<based>    \d[0-9A-Za-z]*_(?:\d+|\{{[0-9a-z]+\}}) | \(\d+\)_(?:\d+|\{{[0-9a-z]+\}}) | 0[xXbBoO][0-9A-Fa-f]+ )
+    | (?P<letters>  (?:[A-F][0-9A-F]+|[a-f]+[0-9][0-9a-f]*)_(?:1[1-6](?!\d)|\{{1[1-6]\}}) )
+    | (?P<repeating>\d*\.\d*{_REPEATED} | \d*\.\d*?(?P<last>\d)(?P=last){{2,}}(?:\.\.\.|\\(?:ldots|dots|cdots)) )
     | (?P<grouped>  \d{{1,3}}(?:{_GROUP}\d{{3}})+(?![\d])(?:\.\d+)? )
     | (?P<thousands>\d{{1,3}}(?:,\d{{3}})+(?![\d])(?:\.\d+)? )
-    | (?P<number>   (?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)? )
+    | (?P<number>   (?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+(?![A-Za-z\d]))? )
     | (?P<text>     {_TEXT_COMMAND}\s*\{{(?P<inside>[^{{}}]*)\}} )
+    | (?P<set>      \\(?:mathbb|mathcal|Bbb)\s*(?:\{{\s*[A-Z]\s*\}}|[A-Z])(?:\s*\^\s*\{{?[+*-]\}}?)? )
     | (?P<environ>  \\(?:begin|end)\s*\{{[A-Za-z]+\*?\}} )
     | (?P<command>  \\[A-Za-z]+ )
-    | (?P<escaped>  \\[%$&{{}}|] | \\\\ )
-    | (?P<word>     [^\W\d_]+ )
-    | (?P<symbol>   \*\* | <= | >= | != | [-+*/^_()\[\]{{}}|,;:=<>!%&'$] )
+    | (?P<escaped>  \\[%&{{}}|\#_] | \\\\(?:\s*\[[^\]]*\])? )
+    | (?P<word>     [^\W\d_]+(?:'[^\W\d_]+)? )
+    | (?P<symbol>   \*\* | <= | >= | != | == | -> | [-+*/^_()\[\]{{}}|,;:=<>!%&'?] )
     """
 _LEXER: Final = re.compile(_PATTERN, re.VERBOSE)
 # Inside brackets a comma separates: (1,234) is a pair.
 _LEXER_IN_BRACKETS: Final = re.compile(_PATTERN.replace("<thousands>", "<never>(?!)"), re.VERBOSE)
-_DEGREE: Final = re.compile(r"\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![A-Za-z]))")
-_DELIMITERS: Final = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"))
-_SYMBOL_NAMES: Final = {"**": "^", "<=": "le", ">=": "ge", "!=": "ne", r"\%": "%", r"\|": "|", r"\&": "&"}
+_SYMBOL_NAMES: Final = {"**": "^", "==": "=", "->": "to", r"\%": "%", r"\|": "|", r"\&": "&", ";": ","}
+_DEPTH: Final = {"(": 1, "[": 1, "\\{": 1, ")": -1, "]": -1, "\\}": -1}
 
 
 def tokenize(text: str) -> tuple[Token, ...]:
-    """The tokens of an answer, without layout and without braces around the whole; never empty.
+    """The tokens of an answer, without layout and without redundant braces; never empty.
 
     Raises AnswerError for a character or command outside the vocabulary and for anything over a bound.
     """
-    if len(text) > MAX_CHARS:
-        raise AnswerError(f"longer than {MAX_CHARS} characters")
-    tokens = tuple(_strip_braces(list(_scan(_unwrap(_plain(text)), inside_text=False))))
+    tokens = []
+    for token in _scan(normalise(text), inside_text=False):
+        tokens.append(token)
+        if len(tokens) > 2 * MAX_CHARS_OF_BRACES:
+            raise AnswerError("too many tokens")
+    tokens = without_redundant_braces(tokens)
     if not tokens:
         raise AnswerError("empty")
     if len(tokens) > MAX_TOKENS:
         raise AnswerError(f"more than {MAX_TOKENS} tokens")
-    return tokens
+    return tuple(tokens)
 
 
-def same_text(left: tuple[Token, ...], right: tuple[Token, ...]) -> bool:
+MAX_CHARS_OF_BRACES: Final = 20_000
+
+
+def same_text(left: Sequence[Token], right: Sequence[Token]) -> bool:
     """Whether two answers are spelled the same once layout and spelling variants are gone."""
-    return [token.key for token in left] == [token.key for token in right]
-
-
-def _plain(text: str) -> str:
-    return _DEGREE.sub(r"\\degree ", text.translate(UNICODE))
-
-
-def _unwrap(text: str) -> str:
-    """Without math delimiters or emphasis around the whole, and without a final full stop."""
-    before = None
-    while before != text:
-        before = text
-        text = text.strip().removesuffix(".").rstrip()
-        for opening, closing in _DELIMITERS:
-            inner = text[len(opening) : -len(closing)]
-            if text == opening + inner + closing and inner and opening not in inner:
-                text = inner
-    return text
+    return len(left) == len(right) and all(a.key == b.key for a, b in zip(left, right, strict=True))
 
 
 def _scan(text: str, *, inside_text: bool) -> Iterator[Token]:
     position = depth = 0
     while position < len(text):
-        match = (_LEXER_IN_BRACKETS if depth else _LEXER).match(text, position)
+        match = (_LEXER_IN_BRACKETS if depth > 0 else _LEXER).match(text, position)
         if match is None:
             raise AnswerError(f"unknown character {text[position]!r}")
         position = match.end()
         for token in _tokens_of(match, inside_text=inside_text):
-            depth += {"(": 1, "[": 1, "\\{": 1, ")": -1, "]": -1, "\\}": -1}.get(token.text, 0)
+            depth += _DEPTH.get(token.text, 0)
             yield token
 
 
@@ -119,30 +113,38 @@ def _tokens_of(match: re.Match[str], *, inside_text: bool) -> Iterator[Token]:
     kind, found = match.lastgroup, match[0]
     if kind == "text":
         # "Yes." and "2 p.m.": a full stop in a text says nothing, a decimal point does.
-        yield from _scan(re.sub(r"\.(?!\d)", " ", match["inside"]), inside_text=True)
+        inside = re.sub(r"\.(?!\d)|(?<=[A-Za-z])-(?=[A-Za-z])", " ", match["inside"])
+        yield from _scan(inside, inside_text=True)
     elif kind == "command":
         yield from _command(found[1:])
+    elif kind == "set":
+        yield Token(Kind.COMMAND, "set " + "".join(re.findall(r"[A-Z+*-]", found)))
     elif kind == "word":
-        yield from _word(found, inside_text=inside_text)
+        single = len(found) == 1 and not inside_text
+        yield Token(Kind.TEXT if inside_text else Kind.LETTER if single else Kind.WORD, found)
     elif kind == "environ":
         yield Token(Kind.COMMAND, "".join(found[1:].split()))
     elif kind in ("symbol", "escaped"):
-        name = _SYMBOL_NAMES.get(found, found)
+        name = "\\\\" if found.startswith("\\\\") else _SYMBOL_NAMES.get(found, found)
         yield Token(Kind.COMMAND if name.isalpha() else Kind.SYMBOL, name)
-    elif kind == "based":
-        yield Token(Kind.BASED, re.sub(r"[{}]", "", found).upper())
+    elif kind in ("based", "letters"):
+        yield Token(Kind.BASED, re.sub(r"[{}()]", "", found))
     elif kind != "skip":
         yield _number(found)
 
 
 def _number(found: str) -> Token:
-    plain = re.sub(r"[^\d.eE+-]", "", found) if "overline" not in found else re.sub(r"\s", "", found)
+    is_plain = not re.search(r"overline|bar|dot|\(|\.\.\.", found)
+    plain = re.sub(r"[^\d.eE+-]", "", found) if is_plain else re.sub(r"\s", "", found)
     if len(plain) > MAX_DIGITS:
         raise AnswerError(f"a number of more than {MAX_DIGITS} digits")
     return Token(Kind.NUMBER, plain)
 
 
 def _command(name: str) -> Iterator[Token]:
+    if name in CURRENCIES:
+        yield Token(Kind.CURRENCY, CURRENCIES[name])
+        return
     name = ALIASES.get(name, name)
     if name in LAYOUT:
         return
@@ -152,17 +154,26 @@ def _command(name: str) -> Iterator[Token]:
         yield Token(Kind.COMMAND if name.isalpha() else Kind.SYMBOL, name)
 
 
-def _word(found: str, *, inside_text: bool) -> Iterator[Token]:
-    if inside_text:
-        yield Token(Kind.TEXT, found)
-    elif found in FUNCTIONS or found == "pi":
-        yield Token(Kind.COMMAND, found)
-    else:
-        yield Token(Kind.LETTER if len(found) == 1 else Kind.WORD, found)
+def without_redundant_braces(tokens: list[Token]) -> list[Token]:
+    """The tokens without braces around the whole, and with one pair where several enclose the same."""
+    partner = _brace_partners(tokens)
+    start, end = 0, len(tokens) - 1
+    dropped = set()
+    while start < end and partner.get(start) == end:
+        dropped |= {start, end}
+        start, end = start + 1, end - 1
+    for opening, closing in partner.items():
+        encloses_braces = partner.get(opening + 1) == closing - 1 and opening + 1 < closing - 1
+        if encloses_braces or (closing == opening + 2 and tokens[opening + 1].text in _SET_APART):
+            dropped |= {opening, closing}
+    return [token for index, token in enumerate(tokens) if index not in dropped]
 
 
-def _strip_braces(tokens: list[Token]) -> list[Token]:
-    """The tokens without the brace pairs that enclose all of them, however many."""
+# {,} and {:} are spaced as TeX spaces letters, and mean the same.
+_SET_APART: Final = frozenset((",", ":", "=", "<", ">", "<=", ">=", "!=", "*", "/"))
+
+
+def _brace_partners(tokens: Sequence[Token]) -> dict[int, int]:
     opened: list[int] = []
     partner: dict[int, int] = {}
     for index, token in enumerate(tokens):
@@ -170,7 +181,4 @@ def _strip_braces(tokens: list[Token]) -> list[Token]:
             opened.append(index)
         elif token.text == "}" and opened:
             partner[opened.pop()] = index
-    start, end = 0, len(tokens) - 1
-    while start < end and partner.get(start) == end:
-        start, end = start + 1, end - 1
-    return tokens[start : end + 1]
+    return partner

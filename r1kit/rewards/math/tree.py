@@ -1,4 +1,7 @@
-"""What an answer is once it is read: expressions, and the shapes built of them (lists, tuples, matrices ...)."""
+"""What an answer is once it is read: expressions, and the shapes built of them (lists, sets, relations ...).
+
+A tree is plain data: building one computes nothing, and its size and depth are bounded by the parser.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,10 @@ class TooLarge(AnswerError):  # noqa: N818  # reads as what it says
     """A value would be too large, too fine or too long to compute; trying elsewhere would not help."""
 
 
+class SeveralCandidates(AnswerError):  # noqa: N818  # reads as what it says
+    """Several answers stand where one was asked for ("7 or 8")."""
+
+
 @dataclass(frozen=True, slots=True)
 class Num:
     """An exact rational number."""
@@ -25,7 +32,7 @@ class Num:
 
 @dataclass(frozen=True, slots=True)
 class Based:
-    """An integer with its base written out, such as 1011_2."""
+    """An integer with its base written out, such as 1011_2; `digits` in upper case."""
 
     digits: str
     base: int
@@ -40,36 +47,64 @@ class Const:
 
 @dataclass(frozen=True, slots=True)
 class Var:
-    """A free variable."""
+    """A free variable; `name` may have a subscript, as in "x_1"."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Op:
-    """An operation on expressions; `name` is a key of `evaluate.EXACT` or `evaluate.SYMBOLIC`."""
+    """An operation on expressions.
+
+    `name`: add, mul (any number of arguments); div, pow, root (radicand, index), log (number, base), binom,
+    perm, mod (two); gcd, lcm, min, max (two or more); neg, abs, percent, degree, factorial, floor, ceil, re,
+    im, conj, arg, and the functions of `spelling.FUNCTIONS` such as sin (one).
+    """
 
     name: str
     args: tuple[Node, ...]
 
 
-Node: TypeAlias = Num | Based | Const | Var | Op
+@dataclass(frozen=True, slots=True)
+class Binder:
+    r"""An operator that binds a variable in its body.
+
+    `name` with `bounds`: "sum" and "prod" (first, last), "int" (lower, upper; none for an antiderivative),
+    "lim", "lim+" and "lim-" (the point), "diff" (none).
+    """
+
+    name: str
+    variable: str
+    bounds: tuple[Node, ...]
+    body: Node
+
+
+Node: TypeAlias = Num | Based | Const | Var | Op | Binder
 
 INFINITY = Const("inf")
+
+
+def children(node: Node) -> tuple[Node, ...]:
+    """The nodes right below a node."""
+    match node:
+        case Op(_, args):
+            return args
+        case Binder(_, _, bounds, body):
+            return (*bounds, body)
+    return ()
 
 
 def walk(node: Node) -> Iterator[Node]:
     """The node and everything below it."""
     yield node
-    if isinstance(node, Op):
-        for arg in node.args:
-            yield from walk(arg)
+    for child in children(node):
+        yield from walk(child)
 
 
 def substitute(node: Node, point: Mapping[str, Fraction]) -> Node:
-    """The expression with numbers in place of its variables."""
+    """The expression with numbers in place of its variables; names that `point` lacks stay."""
     match node:
-        case Var(name):
+        case Var(name) if name in point:
             return Num(point[name])
         case Op(name, args):
             return Op(name, tuple(substitute(arg, point) for arg in args))
@@ -77,42 +112,85 @@ def substitute(node: Node, point: Mapping[str, Fraction]) -> Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Scalar:
-    """An expression, with its unit in a normal form ("" without one)."""
+class Unit:
+    """A unit of measurement as powers of base units and its size in them.
 
-    node: Node
-    unit: str = ""
+    `powers` are (base unit, exponent), sorted by name, without zeros: a km/h has (("m", 1), ("s", -1)) and the
+    scale 5/18. A counted thing is a base unit of its own: "3 apples" has (("apple", 1),) and the scale 1.
+    Temperatures that do not start at absolute zero are base units too ("celsius").
+    """
+
+    powers: tuple[tuple[str, int], ...]
+    scale: Fraction
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    """`x = value`: counts as its value where only a value is asked for."""
+class Scalar:
+    """An expression with its unit (None without one)."""
 
-    name: str
+    node: Node
+    unit: Unit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """`x = value`, `f(2) = value`: counts as its value where only a value is asked for."""
+
+    label: str
     value: Answer
 
 
 @dataclass(frozen=True, slots=True)
-class Equation:
-    """`left = right` in one or more variables."""
+class Relation:
+    """A chain such as `0 < x <= 3`: one operator of = != < <= > >= between each two sides."""
 
-    left: Node
-    right: Node
+    sides: tuple[Node, ...]
+    operators: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """Several answers. `brackets` is "" for a bare list, "{}" for a set, else as written: "()", "[)", ..."""
+    """Several answers. `brackets` is "" for a bare list, "{}" for a set, "<>" for a vector, else as written.
+
+    `joiner` says what stands between the items: ",", "and" or "or".
+    """
 
     brackets: str
     items: tuple[Answer, ...]
+    joiner: str = ","
 
 
 @dataclass(frozen=True, slots=True)
-class Union:
-    """Intervals or sets joined by a cup; their order does not matter."""
+class Interval:
+    """A part of the real line, or a single point of it where both ends are equal and closed."""
 
+    low: Node
+    high: Node
+    low_closed: bool
+    high_closed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SetOperation:
+    """Sets joined by "union", "intersection" or "difference"."""
+
+    name: str
     parts: tuple[Answer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSet:
+    """A set with a letter of its own: R, Q, Z, N or C."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetBuilder:
+    r"""`{x | conditions}`: all values of the variable for which each condition holds."""
+
+    variable: str
+    condition: Answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +201,49 @@ class Matrix:
 
 
 @dataclass(frozen=True, slots=True)
+class Ratio:
+    """`3:2`, `1:2:3`."""
+
+    parts: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """A time of day or a duration: `2:30 pm`, `1:05:09`. `meridiem` is "am", "pm" or "" without one."""
+
+    hours: int
+    minutes: int
+    seconds: int
+    meridiem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The letter of a multiple choice, in upper case, with what is printed beside it (None: the letter alone)."""
+
+    letter: str
+    content: Answer | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Words:
     """A word or name; compared letter by letter in lower case."""
 
     words: tuple[str, ...]
 
 
-Answer: TypeAlias = Scalar | Named | Equation | Items | Union | Matrix | Words
+Answer: TypeAlias = (
+    Scalar
+    | Labelled
+    | Relation
+    | Items
+    | Interval
+    | SetOperation
+    | NamedSet
+    | SetBuilder
+    | Matrix
+    | Ratio
+    | Time
+    | Choice
+    | Words
+)

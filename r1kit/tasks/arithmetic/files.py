@@ -97,6 +97,7 @@ def _problem_row(problem: Problem) -> dict[str, Any]:
         "problem": problem.problem,
         "answer": problem.answers[0],
         **problem.extra,
+        "marked_only": problem.marked_only,
     }
 
 

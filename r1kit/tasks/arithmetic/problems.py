@@ -73,4 +73,6 @@ def _problem(chain: Chain) -> Problem:
         problem=str(chain),
         answers=(str(chain.value),),
         extra={"level": chain.num_operations + 1},
+        # What the tiny base says instead of reasoning is a bare number.
+        marked_only=True,
     )

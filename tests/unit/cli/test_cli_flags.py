@@ -124,7 +124,12 @@ def test_every_flag_reaches_its_field(stage: str) -> None:
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_switch_can_be_turned_off(stage: str) -> None:
     switches = [flag for flag in flags_of(STAGES[stage]) if flag.kind == "switch"]
-    data = {"eval": ["aime"], "export": []}.get(stage, ["--data", "d.jsonl"])
+    # A section that may be left out needs its data once a switch of it is named.
+    data = {
+        "eval": ["aime", "--data", "d.jsonl"],
+        "export": [],
+        "grpo": ["--data", "d.jsonl", "--held-out.data.path", "h.jsonl"],
+    }.get(stage, ["--data", "d.jsonl"])
     off = [flag.negated_names[0] for flag in switches]
     values = dry_run(stage, *data, *REQUIRED, *off)
     assert [at(values, flag.path) for flag in switches] == [False] * len(switches)

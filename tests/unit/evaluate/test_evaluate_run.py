@@ -78,12 +78,14 @@ def test_figures_are_named_by_task_decoding_and_level(metrics):
     for level in ("3", "4"):
         assert under(metrics, f"sums/level={level}/") >= FIGURES | several
         assert under(metrics, f"sums/greedy/level={level}/") == FIGURES
-    assert {name.split("/")[0] for name in metrics} == {"sums", "protocols"}
+    assert {name.split("/")[0] for name in metrics} == {"sums", "protocols", "left_out"}
+    assert metrics["left_out"] == {"sums": {}}
 
 
 def test_the_metrics_file_holds_one_line_with_the_summarys_numbers(finished, metrics):
     [(_, line)] = read_jsonl(finished / "metrics.jsonl")
-    assert line == {"step": 0, **{name: v for name, v in metrics.items() if name != "protocols"}}
+    numbers = {name: v for name, v in metrics.items() if name not in ("protocols", "left_out")}
+    assert line == {"step": 0, **numbers}
 
 
 def test_the_protocol_stands_beside_the_figures(metrics):

@@ -65,7 +65,7 @@ def test_a_truncated_completion_is_never_kept():
 
 
 def test_the_first_rule_that_fails_names_the_reason():
-    assert reasons(group([completion("8, 所以 first", cut=True), "first 所以 8"])) == [
+    assert reasons(group([completion("8, 所以 first", cut=True), "then it is 所以 8"])) == [
         "truncated",
         "no_answer",
     ]

@@ -3,60 +3,409 @@
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from r1kit.rewards.math.extract import extract_answer
+from r1kit.rewards.math.announce import MAX_CONTENT
+from r1kit.rewards.math.extract import boxes, extract_answer
 from r1kit.rewards.reasoning import Reasoning, parse_reasoning
 
+MARKED = [
+    # Boxes.
+    (r"\boxed{14}", "14"),
+    (r"\boxed {14}", "14"),
+    ("\\boxed\n{14}", "14"),
+    (r"\fbox{14}", "14"),
+    (r"\fbox{ 14 }", "14"),
+    (r"\\boxed{14}", "14"),
+    (r"so\\\boxed{14}", "14"),
+    (r"first \boxed{7}, but then \boxed{14}.", "14"),
+    (r"\boxed{\frac{1}{\sqrt{2}}}", r"\frac{1}{\sqrt{2}}"),
+    (r"\boxed{\{1,2\}}", r"\{1,2\}"),
+    (r"\boxed{\left\{1,2\right.}", r"\left\{1,2\right."),
+    (r"\boxed{\}}", r"\}"),
+    (r"\boxed{5}}}}}", "5"),
+    (r"{{{ \boxed{5}", "5"),
+    (r"}} \boxed{5} {", "5"),
+    (r"\boxed{14} \boxedness{15}", "14"),
+    ("\\boxed{\nx=3\n}", "x=3"),
+    (r"\boxed{1 is cut off, \boxed{14} is not", "14"),
+    ("a \x00 byte, then \\boxed{5}", "5"),
+    (r"The answer is 15, \boxed{14}. The answer is 16.", "14"),
+    # Boxes in boxes.
+    (r"\boxed{\boxed{5}}", "5"),
+    (r"\boxed{\boxed{\boxed{\frac12}}}", r"\frac12"),
+    (r"\boxed{ \, \fbox{5} }", "5"),
+    (r"\boxed{{\boxed{5}}}", "5"),
+    (r"\boxed{$\boxed{5}$}", "5"),
+    (r"\boxed{\boxed 5}", "5"),
+    (r"\boxed{x = \boxed{5}}", "x = {5}"),
+    (r"\boxed{1} no, \boxed{x = \boxed{5}}", "x = {5}"),
+    # Boxes without braces.
+    (r"$\boxed 14$", "14"),
+    (r"\boxed14", "14"),
+    (r"\boxed -14.", "-14"),
+    (r"\boxed 3.14.", "3.14"),
+    (r"\boxed .5", ".5"),
+    (r"\boxed 1,234", "1,234"),
+    (r"\boxed C", "C"),
+    (r"\boxed x.", "x"),
+    (r"\boxed\frac12", r"\frac12"),
+    (r"\boxed\frac 1 2", r"\frac 1 2"),
+    (r"\boxed \frac{1}{2}", r"\frac{1}{2}"),
+    (r"$\boxed-\dfrac{\sqrt{2}}{2}$", r"-\dfrac{\sqrt{2}}{2}"),
+    (r"\boxed\pi", r"\pi"),
+    (r"\boxed\sqrt2", r"\sqrt2"),
+    (r"\boxed\sqrt[3]{2}", r"\sqrt[3]{2}"),
+    (r"\boxed\text{east}", r"\text{east}"),
+    (r"**\boxed 14**", "14"),
+    (r"\(\boxed 14\)", "14"),
+    (r"\boxed 14 is the answer", "14"),
+    (r"\boxed 14\text{ cm}", "14"),
+    (r"I write \boxed around it: \boxed{14}", "14"),
+    (r"\boxed{14} as \boxed says", "14"),
+    (r"\boxed{14}, put into \boxed.", "14"),
+    (r"\boxed\boxed{14}", "14"),
+    # Lists of boxes.
+    (r"$\boxed{1}$ and $\boxed{3}$", "1, 3"),
+    (r"\boxed{1}, \boxed{2}, \boxed{3}", "1, 2, 3"),
+    (r"\boxed{7}\boxed{14}", "7, 14"),
+    (r"\boxed{7}; \boxed{14}", "7, 14"),
+    (r"\boxed{7} \\ \boxed{14}", "7, 14"),
+    (r"\(\boxed{7}\), \(\boxed{14}\)", "7, 14"),
+    (r"\boxed{7} 和 \boxed{14}", "7, 14"),
+    ("\\boxed{14}\n\n\\boxed{14}", "14"),
+    (r"\boxed{14} or \boxed{ 14 }", "14"),
+    (r"\boxed{1} \text{or} \boxed{2}", "1 or 2"),
+    (r"$\boxed{1}$ or $\boxed{2}$", "1 or 2"),
+    (r"\boxed{1}, \boxed{2} or \boxed{3}", "1, 2 or 3"),
+    (r"\boxed{1} 或 \boxed{2}", "1 or 2"),
+    (r"\boxed 1 or \boxed 2", "1 or 2"),
+    (r"\boxed1,\ \boxed2", "1, 2"),
+    (r"\boxed{1} is wrong, \boxed{2}", "2"),
+    (r"\boxed{0}, then \boxed{1}, \boxed{2}", "1, 2"),
+    # Reasoning and tags.
+    (r"<think>\boxed{7}</think> so \boxed{14}", "14"),
+    ("<think>it is 7</think><answer>14</answer>", "14"),
+    ("<think>a</think> no <think>b</think><answer>14</answer>", "14"),
+    ("working without an opening tag</think><answer> 14 </answer>", "14"),
+    (r"<answer>\boxed{14}</answer>", "14"),
+    (r"<answer>\boxed{7} no, \boxed{14}. Good.</answer>", "14"),
+    (r"\boxed{7} <answer>14</answer>", "14"),
+    (r"<answer>14</answer> \boxed{7}", "14"),
+    ("<answer>7</answer><answer>14</answer>", "14"),
+    ("<answer><answer>14</answer></answer>", "14"),
+    ("<answer>The answer is 14</answer>", "14"),
+    ("<answer>It adds up.\nThe final answer is $14$.</answer>", "14"),
+    ("<answer>Answer: C</answer>", "C"),
+    ("<answer>It adds up.\n**14**</answer>", "14"),
+    ("<answer>$14$</answer>", "14"),
+    ("<answer>**14**</answer>", "14"),
+    ("<answer>x = 1/2, x = 3/2</answer>", "x = 1/2, x = 3/2"),
+    ("<answer>so the total is 14 apples</answer>", "so the total is 14 apples"),
+    ("<answer>\n```\n14\n```\n</answer>", "14"),
+    ("<answer>14</answer>\n```\n<answer>7</answer>\n```", "14"),
+    # Code.
+    ("\\boxed{14}\n```python\nprint('\\boxed{7}')\n```", "14"),
+    ("\\boxed{14}\n~~~\n\\boxed{7}\n~~~\nDone.", "14"),
+    ("\\boxed{14}\n````\n```\n\\boxed{7}\n````", "14"),
+    ("```\n\\boxed{14}\n```", "14"),
+    ("\n```latex\n\\boxed{14}\n```\n", "14"),
+    ("\\boxed{1}\n```\n\\boxed{2}\n```\n\\boxed{3}", "3"),
+    ("```\n{{{\n```\n\\boxed{14}", "14"),
+    ("The line ```x``` then \\boxed{14}", "14"),
+]
 
-@pytest.mark.parametrize(
-    ("text", "answer"),
-    [
-        (r"\boxed{14}", "14"),
-        (r"\boxed {14}", "14"),
-        (r"first \boxed{7}, but then \boxed{14}.", "14"),
-        (r"\boxed{\frac{1}{\sqrt{2}}}", r"\frac{1}{\sqrt{2}}"),
-        (r"\boxed{\{1,2\}}", r"\{1,2\}"),
-        (r"<think>\boxed{7}</think> so \boxed{14}", "14"),
-        ("<think>it is 7</think><answer>14</answer>", "14"),
-        ("<think>a</think> no <think>b</think><answer>14</answer>", "14"),
-        ("working without an opening tag</think><answer> 14 </answer>", "14"),
-        (r"<answer>\boxed{14}</answer>", "14"),
-        (r"\boxed{7} <answer>14</answer>", "14"),
-        ("<answer>7</answer><answer>14</answer>", "14"),
-        (r"$\boxed{1}$ and $\boxed{3}$", "1, 3"),
-        (r"\boxed{1}, \boxed{2}, \boxed{3}", "1, 2, 3"),
-        (r"\boxed{7}\boxed{14}", "7, 14"),
-        ("\\boxed{14}\n\n\\boxed{14}", "14"),
-        (r"\boxed{1} \text{or} \boxed{2}", "1, 2"),
-    ],
-)
-def test_the_last_answer_after_the_reasoning_counts(text: str, answer: str) -> None:
+
+@pytest.mark.parametrize(("text", "answer"), MARKED)
+def test_the_last_marked_answer_after_the_reasoning_counts(text: str, answer: str) -> None:
+    assert extract_answer(text, marked_only=True) == answer
     assert extract_answer(text) == answer
+
+
+ANNOUNCED = [
+    # The words.
+    ("The answer is 14.", "14"),
+    ("the answer is 14", "14"),
+    ("The final answer is 14.", "14"),
+    ("Therefore, the answer is: **14**", "14"),
+    ("Hence the answer is $14$.", "14"),
+    ("Thus the answers are 1 and 2.", "1 and 2"),
+    ("The correct answer is (C).", "(C)"),
+    ("So the answer is therefore 14.", "14"),
+    ("The answer to the first question is 14.", "14"),
+    ("The answer must be 14.", "14"),
+    ("The answer equals 14.", "14"),
+    ("The answer\nis 14.", "14"),
+    ("The **answer** is **14**.", "14"),
+    ("The final result is 14.", "14"),
+    ("Final result: 14", "14"),
+    ("Answer: 14", "14"),
+    ("Answer: $14$", "14"),
+    ("ANSWER: 14", "14"),
+    ("answer = 14", "14"),
+    ("Answer choice: C", "C"),
+    ("Ans: 14", "14"),
+    ("Ans. 14", "14"),
+    ("**Answer:** 14", "14"),
+    ("**Answer**: 14", "14"),
+    ("**Answer: 14**", "14"),
+    ("*Answer: 14*", "14"),
+    ("__Final Answer:__ 14", "14"),
+    ("Final Answer: The final answer is $14$. I hope it is correct.", "14"),
+    ("Answer: 14. I hope this answer is correct.", "14"),
+    ("The answer is 14.\nAnswer: 15", "15"),
+    ("The answer is 7. Checking again, the answer is 14.", "14"),
+    ("The answer is 14. If the answer is 7, we get 2.", "14"),
+    ("The answer is 14. A common wrong answer is 7.", "14"),
+    ("**The answer is 14.**", "14"),
+    ("(The answer is 14.)", "14"),
+    ("Answer:**14**", "14"),
+    ("**Answer:**14", "14"),
+    ("The answer **is** 14.", "14"),
+    ("The answer is ***14***.", "14"),
+    ("The answer is **$14$**.", "14"),
+    ("The answers are **7** and **8**.", "7 and 8"),
+    ("The answers are **$7$** and **$8$**.", "7 and 8"),
+    ("The answer is 14, not 15.", "14, not 15"),
+    ("The answer is 14 and not 15.", "14 and not 15"),
+    ("The answer is $14$, $15$ and $16$.", "14, 15 and 16"),
+    # Headings.
+    ("**Final Answer**\n\n**14**", "14"),
+    ("**Final Answer:**\n\n14", "14"),
+    ("Final Answer\n14", "14"),
+    ("## Final Answer\n\n$14$", "14"),
+    ("### Answer\n14\n\nThat is all.", "14"),
+    ("# Final Answer\n---\n14", "14"),
+    ("Answer:\n\n\n14", "14"),
+    ("**Answer**\n\n***14***", "14"),
+    ("**Answer**\n\n$$\nx = 3\n$$\n\nThat is all.", "x = 3"),
+    ("**Answer**\n\n***\n\n14", "14"),
+    ("The answer is:\n$$14$$", "14"),
+    ("The answer is\n\\[\n14\n\\]", "14"),
+    ("**Final Answer**\r\n\r\n14\r\n", "14"),
+    ("**Final Answer**\n\nThe final answer is $14$", "14"),
+    # The answer line of GSM8K.
+    ("So the total is 14.\n#### 14", "14"),
+    ("####14", "14"),
+    ("#### $\\frac12$\n\nGood luck", r"\frac12"),
+    ("#### Step 1\nAdd.\n#### 14", "14"),
+    ("#### 1,234", "1,234"),
+    # Chinese.
+    ("答案是14", "14"),
+    ("答案是14。", "14"),
+    ("答案：14", "14"),
+    ("答案为 $14$。", "14"),
+    ("所以最终答案是：14", "14"),
+    ("故答案为：14。", "14"),
+    ("**答案：** 14", "14"),
+    ("**最终答案**\n\n14", "14"),
+    ("答案应该是14", "14"),
+    ("答案是14，因为7+7=14。", "14"),
+    ("解：略。\n答：14", "14"),
+    ("故选：C。", "C"),
+    ("答案选C", "C"),
+    # Bold last lines.
+    ("We add them.\n\n**14**", "14"),
+    ("We add them.\n\n**$x=3$**", "x=3"),
+    ("We add them.\n**14.**", "14"),
+    ("We add them.\n**14**.\n", "14"),
+    ("We add them.\n__14 apples__", "14 apples"),
+    ("Answer: 7? No.\n\n**14**", "14"),
+    ("The answer is 14.\n\n**Note**", "14"),
+    # What the announcement holds and what it does not.
+    ("The answer is 7 or 8.", "7 or 8"),
+    ("The answer is $7$ or $8$.", "7 or 8"),
+    ("The answer is $x=1$, $y=2$.", "x=1, y=2"),
+    ("The answer is not 7.", "not 7"),
+    ("The answer is between 3 and 5.", "between 3 and 5"),
+    ("The answer is about 14.", "about 14"),
+    ("The answer is 14?", "14?"),
+    ("The answer is 14 or so.", "14 or so"),
+    ("The answer is 14... no, 15.", "14... no, 15"),
+    ("The answer is 14!", "14!"),
+    ("The answer is 3.14.", "3.14"),
+    ("The answer is .5.", ".5"),
+    ("The answer is 0.333...", "0.333..."),
+    ("The answer is 2**3.", "2**3"),
+    ("The answer is $14$ because 7+7=14.", "14"),
+    ("The answer is 14, because 7+7=14.", "14"),
+    ("The answer is 14 apples, since 7+7=14.", "14 apples"),
+    ("The answer is **14** apples.", "14 apples"),
+    ("The answer is $14$ apples.", "14 apples"),
+    ("The answer is $5\\text{ cm}$.", r"5\text{ cm}"),
+    ("The answer is $14$, which is even.", "14"),
+    ("The answer is $14$. This is even.", "14"),
+    ("The answer is **14.** This is even.", "14"),
+    ("The answer is $y=2x+C$ where $C$ is a constant.", "y=2x+C"),
+    ("The answer is $y=Cx \\text{ where } C>0$.", r"y=Cx \text{ where } C>0"),
+    ("The answer is $$y=Cx \\text{ where } C>0$$.", r"y=Cx \text{ where } C>0"),
+    ("The answer is 14 (since 7+7=14).", "14"),
+    ("The answer is $14$ (see above).", "14"),
+    ("The answer is (1, 2).", "(1, 2)"),
+    ("The answer is 3 (mod 7).", "3 (mod 7)"),
+    ("The answer is 2:30 p.m.", "2:30 p.m."),
+    ("The answer is 2:30 p.m. The train is late.", "2:30 p.m."),
+    ("The answer is $18.90.", "$18.90"),
+    ("The answer is $5 or $6.", "$5 or $6"),
+    ("The answer is \\$18.", "\\$18"),
+    ("The answer is $\\$18$.", "\\$18"),
+    ("The answer is, 14.", "14"),
+    ("The answer is \\(14\\).", "14"),
+    ("The answer is \\(14\\), because it is.", "14"),
+    ("The answer is \\(7\\) or \\(8\\).", "7 or 8"),
+    ("The answer is \\[14\\] which is even", None),
+    ("The answer is $\\{1, 2\\}$.", r"\{1, 2\}"),
+    ("The answer is `14`.", "14"),
+    ('The answer is "yes".', "yes"),
+    ("The answer is yes.", "yes"),
+    ("The answer is C. East", "C"),
+    ("The answer is $$\\begin{pmatrix}1\\\\\n2\\end{pmatrix}$$", r"\begin{pmatrix}1\\ 2\end{pmatrix}"),
+    ("The answer is $$1" + "+1" * 150 + "$$.", "1" + "+1" * 150),
+    ("The answer is $1" + "+1" * 150 + "$.", "1" + "+1" * 150),
+    ("Answer: " + "9" * (MAX_CONTENT + 1), "9" * (MAX_CONTENT + 1)),
+    # Replies that are nothing but an answer.
+    ("14", "14"),
+    (" 14.\n", "14"),
+    ("$14$", "14"),
+    ("$x=3$", "x=3"),
+    ("$$14$$", "14"),
+    ("$$\n14\n$$", "14"),
+    ("\\[\n\\frac12\n\\]", r"\frac12"),
+    ("\\(14\\)", "14"),
+    ("**14**", "14"),
+    ("`14`", "14"),
+    ("```\n14\n```", "14"),
+    ("<think>7+7</think>\n14", "14"),
+    ("yes", "yes"),
+    ("Evelyn", "Evelyn"),
+    ("east", "east"),
+    ("(C)", "(C)"),
+    ("C) 12", "C) 12"),
+    ("14 apples", "14 apples"),
+    ("3 meters per second", "3 meters per second"),
+    ("2:30 p.m.", "2:30 p.m."),
+    ("x=1 or x=2", "x=1 or x=2"),
+    ("$1$, $2$", "1, 2"),
+    ("all real numbers", "all real numbers"),
+    ("3 + 4i", "3 + 4i"),
+    # Code.
+    ("Answer: 14\n```\nAnswer: 7\n```", "14"),
+    ("```\n\\boxed{7}\n```\nThe answer is 14.", "14"),
+    ("The answer is 14.\n```\n**7**\n```", "14"),
+    # Nothing is announced.
+    ("so the total is 14 apples in 3 boxes", None),
+    ("The total is 14.", None),
+    ("The value is 14.", None),
+    ("x + 7 = 21, so x = 14", None),
+    ("We have\n= 14", None),
+    ("We have\n$14$", None),
+    ("I got 14 because of 7+7", None),
+    ("The total is **14**.", None),
+    ("We add.\n**So the total is 14**", None),
+    ("x=1\ny=2", None),
+    ("9" * 201, None),
+    ("If the answer is 7, then we stop.", None),
+    ("A possible answer is 7", None),
+    ("What is the answer?", None),
+    ("Now see what the answer is.\n14 comes up.", None),
+    ("I hope the answer is correct.", None),
+    ("answers 14 and 15 were given", None),
+    ("答案不是7", None),
+    ("总共有14个苹果", None),
+    ("#### Step 1\nAdd 14.", None),
+    ("Answer:", None),
+    ("**Final Answer**", None),
+    ("The answer is", None),
+    ("The answer is $14$ though I am not sure", None),
+    ("The answer is $14$ if n is even", None),
+    ("The answer is \\[14", None),
+    ("The answer is 14. Wait, that is wrong.", None),
+    ("The answer is 14. Actually, it is 15.", None),
+    ("Answer:\n- x = 1\n- x = 2", None),
+    ("Answer:\n1. x\n2. y", None),
+    ("Answer:\n```\n14\n```", None),
+    ("```python\nprint(14)\n```", None),
+    ("```python\n# The answer is 14\n```", None),
+    ("```\nThe answer is 14", None),
+]
+
+
+@pytest.mark.parametrize(("text", "answer"), ANNOUNCED)
+def test_an_announced_answer_counts_unless_a_mark_is_asked_for(text: str, answer: str | None) -> None:
+    assert extract_answer(text) == answer
+    assert extract_answer(text, marked_only=True) is None
 
 
 @pytest.mark.parametrize(
     "text",
     [
         "",
-        "14",
-        "Answer: 14",
+        " \n ",
         r"\boxed{}",
         r"\boxed{ }",
+        r"\boxed{\,}",
+        r"\boxed{{}}",
+        r"\boxed{\text{}}",
+        r"\boxed{\boxed{}}",
         r"\boxed{14",
+        r"The answer is \boxed",
         r"\boxed{14} no, \boxed{1",
+        r"\boxed{14} no, \fbox{1",
+        r"\boxed{14} no, \boxed{\frac{1}{2}",
+        r"\boxed{14\}",
         r"\boxed{14} Final answer: \boxed{}",
         r"\boxed{14}, \boxed{}",
+        r"\boxed{}, \boxed{14}",
+        r"The answer is 14. \boxed{}",
+        r"\boxed{} The answer is 14.",
+        r"\boxed{1 The answer is 14.",
+        r"\boxed 3\sqrt2",
+        r"\boxed{14} no, \boxed √3",
+        r"\boxed{14} no, \boxed (1, 2)",
+        r"\boxed 3 + 4",
+        r"\boxed 3x",
+        r"\boxed 1, 2",
+        r"\boxed 14\%",
+        r"\boxed 2^3",
+        r"\boxed\frac1",
+        r"\boxed\left(1,2\right)",
+        r"\boxed{14} then \boxed 3\pi",
         "<answer></answer>",
+        "<answer> \n</answer>",
         "<answer>14",
         "<answer>14</answer> or <answer>15",
+        r"\boxed{14} <answer>",
         r"<answer>\boxed{1</answer>",
+        r"<answer>The answer is 14, \boxed{}</answer>",
         r"<think>\boxed{14}",
+        "<think>The answer is 14.",
         r"<think>a</think> \boxed{14} <think>wait",
-        r"<think>\boxed{14}</think> done",
+        r"<think>\boxed{14}</think> done with the proof",
+        "Run this:\n```\n\\boxed{14}\n```",
+        "```python\nprint('\\boxed{14}')\n```",
+        "```\n\\boxed{14}",
     ],
 )
-def test_an_empty_unfinished_or_missing_answer_is_none(text: str) -> None:
+def test_an_empty_unfinished_unclear_or_missing_answer_is_none(text: str) -> None:
     assert extract_answer(text) is None
+    assert extract_answer(text, marked_only=True) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("no box", []),
+        (r"a \boxed{\boxed{5}} b", [(2, 19, r"\boxed{5}")]),
+        (r"\boxed 14.", [(0, 9, "14")]),
+        (r"\boxed{1 \boxed{2}", None),
+        (r"\boxed{1} \boxed 3\pi", None),
+    ],
+)
+def test_boxes_gives_the_places_of_the_outermost_boxes(
+    text: str, found: list[tuple[int, int, str]] | None
+) -> None:
+    assert boxes(text) == found
 
 
 @pytest.mark.parametrize(
@@ -75,19 +424,102 @@ def test_a_completion_splits_into_reasoning_and_reply(text: str, reasoning: Reas
     assert parse_reasoning(text) == reasoning
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        r"\boxed{" * 100_000,
-        r"\boxed{1} \text{ " * 50_000,
-        r"\boxed{" + "{" * 1_000_000,
-        r"\boxed{1}," * 50_000 + "x",
-        "<answer>" * 100_000,
-        "<think>" * 100_000 + "</think>" * 100_000,
-        r"\boxed{1}" + r"\text{ " * 50_000 + "x" + r"\boxed{2}",
-    ],
+PIECES = [
+    *(
+        r"\boxed{",
+        r"\boxed ",
+        r"\fbox",
+        "{",
+        "}",
+        "\\",
+        "$",
+        "$$",
+        "**",
+        "*",
+        "#### ",
+        "```",
+        "\n",
+        " ",
+        ".",
+        ",",
+    ),
+    *(
+        "<answer>",
+        "</answer>",
+        "<think>",
+        "</think>",
+        "The answer is ",
+        "Answer:",
+        "答案是",
+        "Final Answer",
+        "14",
+    ),
+    *(r"\frac", r"\[", r"\]", " or ", "because", "x", "\x00", "\ud800", "²", "p.m."),
+]
+
+
+@given(st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=30).map("".join), st.booleans())
+def test_any_text_gives_an_answer_with_content_or_none(text: str, marked_only: bool) -> None:
+    answer = extract_answer(text, marked_only=marked_only)
+    assert answer is None or answer.strip()
+
+
+BALANCED = st.recursive(
+    st.sampled_from(["1", "x", r"\{", r"\}", r"\pi", "+", "\\\\ ", "²"]),
+    lambda inner: st.lists(inner, min_size=1).map("".join) | inner.map(lambda text: "{" + text + "}"),
 )
-def test_extraction_is_fast_on_hostile_texts(text: str) -> None:
-    start = time.process_time()
-    extract_answer(text)
-    assert time.process_time() - start < 1.0
+
+
+@given(st.text(), BALANCED.filter(lambda text: text.strip("{}")))
+def test_a_balanced_box_after_the_reasoning_gives_its_content(prefix: str, content: str) -> None:
+    assert extract_answer(prefix + "</think>" + r"\boxed{" + content + "}") == content.strip()
+
+
+HOSTILE = {
+    "open boxes": r"\boxed{" * 150_000,
+    "nested boxes": r"\boxed{" * 100_000 + "5" + "}" * 100_000,
+    "bare boxes": r"\boxed\frac{" * 100_000,
+    "bare boxes with groups": r"\boxed\a{{}{}" * 100_000,
+    "spaced boxes": (r"\boxed" + " " * 1_000) * 1_000,
+    "open text": r"\boxed{1} \text{ " * 100_000,
+    "braces in a box": r"\boxed{" + "{" * 2_000_000,
+    "pairs of braces": r"\boxed{" + "{}" * 500_000 + "}",
+    "closing braces": r"\boxed{1" + "}" * 2_000_000,
+    "long list": r"\boxed{1}," * 100_000,
+    "long unequal list": ",".join(rf"\boxed{{{i}}}" for i in range(100_000)),
+    "long list with an end": r"\boxed{1}," * 100_000 + "x",
+    "open text between boxes": r"\boxed{1}" + r"\text{ " * 200_000 + "x" + r"\boxed{2}",
+    "backslashes": r"\boxed{" + "\\" * 2_000_000,
+    "backslashes outside": "\\" * 2_000_000,
+    "answer tags": "<answer>" * 300_000,
+    "closed answer tags": "<answer></answer>" * 150_000,
+    "think tags": "<think>" * 200_000 + "</think>" * 200_000,
+    "announcements": "the answer is " * 100_000,
+    "announcements with lines": "the answer is\n" * 100_000,
+    "announcements to": "answer to " * 150_000,
+    "conditions": "if the answer is " * 100_000,
+    "spaced conditions": ("if" + " " * 50 + "x answer is ") * 30_000,
+    "headings": "# Final Answer\n" * 100_000,
+    "rules": "Answer:\n" + "---\n" * 500_000,
+    "Chinese": "答案是" * 400_000,
+    "no Chinese": "答案不" * 400_000,
+    "hash lines": "#### a b\n" * 150_000,
+    "fences": "```\n" * 300_000,
+    "ticks": "`" * 2_000_000,
+    "tick lines": ("`" * 1_000 + "\n") * 2_000,
+    "quotients": "Answer: " + "$ $" * 500_000,
+    "announced spaces": "Answer:" + " " * 2_000_000 + "x",
+    "announced dots": "Answer: 1" + ". " * (MAX_CONTENT // 2 - 10),
+    "announced dollars": "Answer: " + "$1" * (MAX_CONTENT // 2 - 10),
+    "announced commas": "Answer: 1" + ", " * (MAX_CONTENT // 2 - 10),
+    "announced stars": "Answer: 1" + "a*" * (MAX_CONTENT // 2 - 10) + "*",
+    "prose": "We add the two numbers and the answer follows, since 2 + 2 = 4.\n" * 80_000,
+} | {f"{character!r} repeated": character * 2_000_000 for character in "*#$_ \n\r\t{}-`~a1.,答"}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+def test_extraction_takes_linear_time_on_hostile_texts(text: str) -> None:
+    for completion in (text, f"<answer>{text}</answer>"):
+        start = time.process_time()
+        extract_answer(completion)
+        assert time.process_time() - start < 2.0

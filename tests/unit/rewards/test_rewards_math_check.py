@@ -41,9 +41,9 @@ EQUAL = [
 ]  # fmt: skip
 
 DIFFERENT = [
-    ("14", "15"), ("14", "-14"), ("14", "1.4"), ("14", "7, 14"), ("14", r"7 \text{ or } 14"), ("14", "(14, 14)"), ("14", "14, 14"),
-    ("14", "14x"), ("14", "x^{14}"), ("14", "x-14=0"), ("14", "14=14"), ("14", r"14\pm 1"), ("14", r"\text{fourteen}"),
-    ("14", r"14\text{ or so}"), ("14", r"14\text{ apples, }3"), ("14", r"\infty-\infty"), ("14", r"\{1\pm 14, 14\}"),
+    ("14", "15"), ("14", "-14"), ("14", "1.4"), ("14", "(14, 14)"), ("14", r"14 \text{ to } 15"),
+    ("14", "14x"), ("14", "x^{14}"), ("14", "x-14=0"), ("14", r"\text{fourteen}"), ("14", "x!"),
+    ("14", r"\{1\pm 14, 14\}"), ("14", r"\int_0^1 x dx"), ("14", r"\log 100"), ("14", "(1,(2,(3,(4,(5,(6,7))))))"),
     ("1/3", "0.333"), ("0.333", "1/3"), ("1/3", "0.3333333333333333"), (r"\pi", "3.14159265358979"), (r"\pi", r"\frac{355}{113}"),
     (r"\sqrt2", "1.41421356"), ("3^{80}", "3^{79}"), ("1", r"1-10^{-300}"), ("10^{40}", "10^{40}+1"),
     (r"\sqrt{10^{40}+1}", "10^{20}"), (r"\pi", r"\pi+10^{-200}"), ("1", r"1+\pi^{-300}"), (r"e^{\pi\sqrt{163}}", "262537412640768744"),
@@ -53,21 +53,26 @@ DIFFERENT = [
     (r"8\text{ cm}", r"8\text{ m}"), (r"8\text{ cm}", r"9\text{ cm}"), (r"8\text{ cm}", r"8\text{ cm}^2"), (r"\$12", r"12\text{ cents}"),
     ("101_2", "101_3"), ("101_2", "6"),
     ("x^2-4", "4-x^2"), ("x+1", "y+1"), ("5^{k+2}", "5^k+2"), (r"\sin x", r"\sin 2x"), (r"\sqrt{x^2}", "x"), ("x^2+1", "1"),
-    ("y=3x", "y=3x+1"), ("y=3x", "z=3x"), ("2x+3y=6", "2x+3y=7"), ("2x+3y=6", "0=0"), ("2x+3y=6", "6"), ("x=4", "y=4"),
+    ("y=3x", "y=3x+1"), ("y=3x", "z=3x"), ("2x+3y=6", "2x+3y=7"), ("2x+3y=6", "6"), ("x=4", "y=4"),
     ("(1,2)", "(2,1)"), ("(1,2)", "2,1"), ("(6,8)", r"\{6,8\}"), ("(1,2)", "(1,2,3)"), ("(1,2)", "[1,2]"), ("1,2", "(1,2)"),
     ("1,-2", "1,2"), ("1,-2", "1"), ("1,-2", "1,-2,3"), ("1,1,2", "1,2,2"), (r"1\pm\sqrt2", r"1+\sqrt2"),
     ("[0,1)", "[0,1]"), ("[0,1)", "(0,1)"), (r"(-\infty,2]", r"(\infty,2]"), (r"(0,1)\cup(2,3)", "(0,1)"), (r"(0,1)\cup(2,3)", "(0,3)"),
     (r"\emptyset", "-1"), (r"\begin{pmatrix}1\\2\end{pmatrix}", r"\begin{pmatrix}1&2\end{pmatrix}"),
     (r"\begin{pmatrix}1\\2\end{pmatrix}", r"\begin{pmatrix}2\\1\end{pmatrix}"),
-    (r"\text{even}", r"\text{odd}"), (r"\text{cone}", r"\text{cone or sphere}"), ("B", "C"), ("B", "b"), ("yes", "no"),
+    (r"\text{even}", r"\text{odd}"), ("B", "C"), ("B", "b"), ("yes", "no"),
     ("5", "(1,2)"), (r"\infty", r"-\infty"), (r"\infty", "10^9"),
 ]  # fmt: skip
 
+SEVERAL = [
+    ("14", "7, 14"), ("14", r"7 \text{ or } 14"), ("14", "14, 14"), ("14", r"14\pm 1"), ("14", r"14\text{ or so}"),
+    ("14", r"14\text{ apples, }3"), (r"\text{cone}", r"\text{cone or sphere}"), ("x=14", "x=14, x=15"),
+]  # fmt: skip
+
 UNPARSABLE = [
-    "1 2", "x2", "2+", "(2", "2)", "2 2 2", "5!!", r"\frac{1}{0}", "1/0", "(1,(2,(3,(4,(5,(6,7))))))", "0^{-1}", r"\tan 90^\circ", r"\ln 0",
-    r"14 \text{ hundred}", r"\text{about } 14", r"14 \text{ to } 15", "14?", "1,,2",
-    r"\int_0^1 x dx", r"\write18{ls}", r"$(echo 14)", "None.x", "(14).__class__", "\u202e14", "14\x00", "14\ud800", r"\log 100",
-    "101_1", "1e99999", "x!", "a=b=c", "1" * 1001, r"\begin{vmatrix}1\end{vmatrix}", r"\begin{pmatrix}1&2\\3\end{pmatrix}",
+    "1 2", "x2", "2+", "(2", "2)", "2 2 2", "5!!", r"\frac{1}{0}", "1/0", "0^{-1}", "14=14", r"\infty-\infty", "0=0", r"\tan 90^\circ", r"\ln 0",
+    r"14 \text{ hundred}", r"\text{about } 14", "14?", "1,,2",
+    r"\write18{ls}", r"$(echo 14)", "None.x", "(14).__class__", "\u202e14", "14\x00", "14\ud800", r"\overline{3+4i}",
+    "101_1", "1e99999", "1" * 4001, r"\begin{vmatrix}1\end{vmatrix}", r"\begin{pmatrix}1&2\\3\end{pmatrix}",
 ]  # fmt: skip
 
 
@@ -85,19 +90,24 @@ def test_another_value_is_wrong(gold: str, answer: str) -> None:
     assert verdict(gold, answer) is Verdict.WRONG
 
 
+@pytest.mark.parametrize(("gold", "answer"), SEVERAL)
+def test_several_candidates_for_one_answer_are_no_answer(gold: str, answer: str) -> None:
+    assert verdict(gold, answer) is Verdict.NO_ANSWER
+
+
 @pytest.mark.parametrize("answer", UNPARSABLE)
 def test_what_is_no_answer_in_the_grammar_is_unparsable(answer: str) -> None:
     assert verdict("14", answer) is Verdict.UNPARSABLE
 
 
-@pytest.mark.parametrize("gold", sorted({gold for gold, _ in EQUAL + DIFFERENT} - {"12:30"}))
+@pytest.mark.parametrize("gold", sorted({gold for gold, _ in EQUAL + DIFFERENT}))
 def test_every_gold_of_the_tables_is_usable_and_equals_itself(gold: str) -> None:
     assert gold_is_usable(gold) is None
     assert verdict(gold, gold) is Verdict.CORRECT
 
 
 @pytest.mark.parametrize(
-    "gold", ["", "  ", "{", "1/0", "x!", "9^{9^{9}}", "1 2", "12:30", r"x \ge 3", "a" * 50_000]
+    "gold", ["", "  ", "{", "1/0", "9^{9^{9}}", "1 2", r"\infty-\infty", "7=7", "a" * 50_000]
 )
 def test_a_gold_that_nothing_can_be_checked_against_has_a_reason(gold: str) -> None:
     assert gold_is_usable(gold)

@@ -48,11 +48,21 @@ def test_all_problems_are_used_and_their_number_is_said(tmp_path, policy):
 
 
 def test_golds_that_cannot_be_judged_are_left_out_counted_and_said(tmp_path, policy):
-    data = write(tmp_path, row("3+4"), row("what?", UNUSABLE), row("how?", UNUSABLE), row("empty", ""))
+    bad = [row("what?", UNUSABLE, id="a"), row("how?", "6/0", id="b"), row("empty", "")]
+    data = write(tmp_path, row("3+4"), *bad)
     problems, [said] = rendered(data, policy)
     assert problems == ["3+4"]
-    assert said.startswith(f"{data.path}: 1 problems; left out 1: no answer; left out 2: gold '5/0': ")
+    assert said.startswith(f"{data.path}: 1 problems; left out 1: no answer; left out 2: unusable gold: ")
     assert "zero" in said
+    assert said.endswith(" (a, b)")
+
+
+def test_what_was_left_out_is_counted_by_reason_and_no_more_than_three_ids_are_named(tmp_path, policy):
+    data = write(tmp_path, row("3+4"), *(row(f"{name}?", UNUSABLE, id=name) for name in "abcde"))
+    [(reason, count)] = load_usable_problems(data).dropped.items()
+    assert reason.startswith("unusable gold: ")
+    assert count == 5
+    assert rendered(data, policy)[1] == [f"{data.path}: 1 problems; left out 5: {reason} (a, b, c, ...)"]
 
 
 def test_one_usable_gold_of_several_is_enough(tmp_path, policy):
@@ -65,8 +75,8 @@ def test_problems_of_other_kinds_need_no_gold(tmp_path, policy):
 
 
 def test_no_usable_problem_at_all_is_an_error_that_names_the_reasons(tmp_path):
-    with pytest.raises(DataError, match=r"no problem can be used \(2: gold '5/0': "):
-        load_usable_problems(write(tmp_path, row("a", UNUSABLE), row("b", UNUSABLE)))
+    with pytest.raises(DataError, match=r"no problem can be used \(2: unusable gold: .*zero.* \(x, y\)\)"):
+        load_usable_problems(write(tmp_path, row("a", UNUSABLE, id="x"), row("b", UNUSABLE, id="y")))
 
 
 def test_prompts_over_the_limit_are_left_out_and_counted(tmp_path, policy):

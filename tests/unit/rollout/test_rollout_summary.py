@@ -96,5 +96,5 @@ def test_levels_are_summarised_apart_and_problems_without_one_are_in_none():
 
 
 def test_verdicts_are_counted():
-    counts = count_verdicts([group([worked("7"), worked("8"), "none"]), group([worked("7")])])
+    counts = count_verdicts([group([worked("7"), worked("8"), "I do not know"]), group([worked("7")])])
     assert counts == {Verdict.CORRECT: 2, Verdict.WRONG: 1, Verdict.NO_ANSWER: 1}

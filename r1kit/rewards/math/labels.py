@@ -1,0 +1,78 @@
+r"""Finds what names a value and is no part of it: `f(2) =`, `AB =`, `\angle ABC =`, `\text{Area} =`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from r1kit.rewards.math.tokens import WORDLIKE, Kind, Token
+
+MAX_LABEL_TOKENS: Final = 24
+_FUNCTION_LETTERS: Final = frozenset("fghpqruvyFGHPQRSTVEALN")
+_PROBABILITIES: Final = frozenset(("P", "E", "Pr", "Var", "Cov"))
+_MARKS: Final = frozenset(("angle", "triangle", "measuredangle", "overline", "{", "}", "m", "|", "(", ")"))
+_DEPTH: Final = {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}
+
+
+def fold_label(tokens: Sequence[Token], start: int) -> tuple[str, int] | None:
+    """The label that starts at `start` and the position behind its "=", None when none does.
+
+    A single letter is no label here, but the left side of an equation.
+    """
+    end = _first_equals(tokens, start)
+    if end is None or end - start < 1:
+        return None
+    label = tokens[start:end]
+    of_matrix = tokens[end + 1 : end + 2] and tokens[end + 1].text.startswith("begin{")
+    if _is_worded(label) or _is_call(label) or _is_segment(label) or (of_matrix and _is_inverse(label)):
+        return "".join(token.text for token in label), end + 1
+    return None
+
+
+def _first_equals(tokens: Sequence[Token], start: int) -> int | None:
+    depth = 0
+    for index in range(start, min(start + MAX_LABEL_TOKENS, len(tokens))):
+        text = tokens[index].text
+        depth += _DEPTH.get(text, 0)
+        if depth == 0 and text == "=":
+            return index
+        if depth < 0 or (depth == 0 and text == ","):
+            return None
+    return None
+
+
+def _is_inverse(label: Sequence[Token]) -> bool:
+    """`A^{-1}`, `A^T`: what a matrix is called."""
+    return label[0].kind is Kind.LETTER and len(label) > 1 and label[1].text == "^"
+
+
+def _is_worded(label: Sequence[Token]) -> bool:
+    """Words such as "Area" or "total cost", perhaps with a remark in brackets behind them."""
+    return (
+        label[0].kind in WORDLIKE
+        and len(label[0].text) > 2
+        and all(token.kind in WORDLIKE for token in label)
+    )
+
+
+def _is_call(label: Sequence[Token]) -> bool:
+    """`f(3)`, `f'(x)`, `P(A)`: a letter for a function and one bracket."""
+    name, rest = label[0].text, [token for token in label[1:] if token.text not in ("'", "prime", "^", "_")]
+    if label[0].kind not in (Kind.LETTER, *WORDLIKE) or len(rest) < 3:
+        return False
+    while rest and rest[0].text != "(":
+        # The subscript or the power in f^{-1}(x) and f_n(x).
+        rest = rest[1:]
+    if not rest or rest[-1].text != ")" or any(token.text in "()" for token in rest[1:-1]):
+        return False
+    return name in _PROBABILITIES or (name in _FUNCTION_LETTERS and len(rest) <= 5)
+
+
+def _is_segment(label: Sequence[Token]) -> bool:
+    r"""Names of points: `AB`, `|AB|`, `\angle ABC`, `[ABC]`, `m\angle A`."""
+    marks = [token for token in label if token.text in _MARKS or token.text in ("[", "]")]
+    names = [token for token in label if token not in marks]
+    letters = "".join(token.text for token in names)
+    if not letters.isalpha() or not letters.isupper() or not letters.isascii():
+        return False
+    return len(letters) > 1 or any(token.text in ("angle", "measuredangle") for token in label)

@@ -1,0 +1,271 @@
+"""Puts together what stands side by side: lists, relations, quantities, brackets, matrices; and expands signs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any, Final, TypeGuard
+
+from r1kit.rewards.math.tree import (
+    Answer,
+    AnswerError,
+    Based,
+    Binder,
+    Const,
+    Interval,
+    Items,
+    Labelled,
+    Matrix,
+    NamedSet,
+    Node,
+    Num,
+    Op,
+    Relation,
+    Scalar,
+    SetBuilder,
+    SetOperation,
+    Unit,
+    Var,
+    children,
+)
+
+MAX_ITEMS: Final = 500
+MAX_DEPTH: Final = 60
+MAX_NESTED_ANSWERS: Final = 8
+_MATRICES: Final = frozenset(("pmatrix", "bmatrix", "matrix", "array", "smallmatrix", "Bmatrix"))
+_CALLS_OF_ONE: Final = frozenset(("floor", "ceil", "abs"))
+
+
+def is_node(value: Any) -> TypeGuard[Node]:
+    """Whether a value is an expression and not another kind of answer."""
+    return isinstance(value, Num | Based | Const | Var | Op | Binder)
+
+
+def are_variables(items: Sequence[Answer]) -> bool:
+    """Whether all items are plain variables, as on the left of `(a, b) = (1, 2)`."""
+    return all(isinstance(item, Scalar) and isinstance(item.node, Var) for item in items)
+
+
+def bare_list(items: Sequence[Answer], joiner: str) -> Answer:
+    """Several answers; "1 hour and 30 minutes" is one."""
+    measured = [item for item in items if isinstance(item, Scalar) and item.unit]
+    if (
+        joiner == "and"
+        and len(measured) == len(items)
+        and _descends([item.unit for item in measured if item.unit])
+    ):
+        return _added(measured)
+    return Items("", tuple(items), joiner)
+
+
+def _descends(units: Sequence[Unit]) -> bool:
+    """Whether units of one kind get smaller, as in feet and inches."""
+    return all(large.powers == small.powers and large.scale > small.scale for large, small in pairwise(units))
+
+
+def measured(values: Sequence[Node], units: Sequence[Unit | None]) -> Scalar:
+    """A number with its unit, or several that add up ("5 feet 3 inches")."""
+    scalars = [Scalar(value, unit) for value, unit in zip(values, units, strict=True)]
+    if len(scalars) == 1:
+        return scalars[0]
+    if None in units or not _descends([unit for unit in units if unit]):
+        raise AnswerError("several quantities side by side")
+    return _added(scalars)
+
+
+def _added(scalars: Sequence[Scalar]) -> Scalar:
+    smallest = scalars[-1].unit
+    terms = [
+        Op("mul", (scalar.node, Num(scalar.unit.scale / smallest.scale)))
+        for scalar in scalars
+        if scalar.unit and smallest
+    ]
+    return Scalar(Op("add", tuple(terms)), smallest)
+
+
+def relation(sides: Sequence[Answer], operators: Sequence[str]) -> Answer:
+    """What a chain of sides says: `x = value`, a tuple of variables and their values, an equation, inequalities."""
+    if operators[0] == "=":
+        first, rest = sides[0], sides[1:]
+        right = rest[0] if len(rest) == 1 else None
+        if (
+            isinstance(first, Items)
+            and first.items
+            and are_variables(first.items)
+            and isinstance(right, Items)
+        ):
+            return right
+        if right is not None and _is_variable(right) and not _is_variable(first):
+            first, right = right, first
+        if isinstance(first, Scalar) and isinstance(first.node, Var):
+            value = right if right is not None else relation(rest, operators[1:])
+            return Labelled(first.node.name, value)
+    nodes = tuple(side.node for side in sides if isinstance(side, Scalar) and side.unit is None)
+    if len(nodes) < len(sides):
+        raise AnswerError("a relation between things that are no plain numbers")
+    return Relation(nodes, tuple(operators))
+
+
+def _is_variable(side: Answer | None) -> bool:
+    return isinstance(side, Scalar) and isinstance(side.node, Var)
+
+
+def bracketed(brackets: str, value: Any) -> Any:
+    """What stands in brackets: an expression, a tuple, an interval, or what the brackets only enclose."""
+    if isinstance(value, Items) and value.brackets == "":
+        return _tuple_or_interval(brackets, value.items)
+    if brackets not in ("()", "[]"):
+        raise AnswerError(f"a single value between {brackets[0]} and {brackets[1]}")
+    if isinstance(value, Scalar) and value.unit is None:
+        return value.node
+    if brackets == "[]" and not isinstance(value, Items):
+        raise AnswerError("square brackets around something that is no number")
+    return value if brackets == "()" else Items("[]", (value,))
+
+
+def _tuple_or_interval(brackets: str, items: Sequence[Answer]) -> Answer:
+    if brackets in ("()", "[]"):
+        return Items(brackets, tuple(items))
+    ends = [item.node for item in items if isinstance(item, Scalar) and item.unit is None]
+    if len(ends) != 2 or len(items) != 2:
+        raise AnswerError("an interval without two ends")
+    return Interval(ends[0], ends[1], brackets[0] == "[", brackets[1] == "]")
+
+
+def unwrapped(value: Any) -> Any:
+    """What stands in a TeX group: an expression as such, anything else as it is."""
+    return value.node if isinstance(value, Scalar) and value.unit is None else value
+
+
+def call(name: str, args: tuple[Node, ...]) -> Node:
+    """A function written with its arguments in brackets; AnswerError for a wrong number of them."""
+    if name == "binom" and len(args) != 2:
+        raise AnswerError("a binomial of something else than two numbers")
+    if name in _CALLS_OF_ONE and len(args) != 1:
+        raise AnswerError(f"{name} of several numbers")
+    return Op(name, args)
+
+
+def restricted(builder: SetBuilder, members: Answer) -> Answer:
+    """The values that a set builder lets pass, out of a set of its own."""
+    return builder if members == NamedSet("R") else SetOperation("intersection", (members, builder))
+
+
+def matrix(begin: str, rows: Sequence[Sequence[Answer]], end: str) -> Matrix:
+    """A matrix; AnswerError for an environment that is none, and for rows of different lengths."""
+    name = begin.removeprefix("begin{").removesuffix("}")
+    if name not in _MATRICES or end != f"end{{{name}}}":
+        raise AnswerError(f"environment {name!r} is not supported")
+    if len({len(row) for row in rows}) != 1 or sum(map(len, rows)) > MAX_ITEMS:
+        raise AnswerError(f"not a matrix of at most {MAX_ITEMS} entries")
+    return Matrix(tuple(map(tuple, rows)))
+
+
+def scaled(factor: Node, value: Matrix) -> Matrix:
+    """A number times a matrix."""
+    return Matrix(tuple(tuple(_times(factor, entry) for entry in row) for row in value.rows))
+
+
+def _times(factor: Node, entry: Answer) -> Scalar:
+    if not isinstance(entry, Scalar):
+        raise AnswerError("a number times something that is no number")
+    return Scalar(Op("mul", (factor, entry.node)), entry.unit)
+
+
+def checked(answer: Answer, nested: int = 0) -> Answer:
+    """The answer with each plus-minus sign expanded into both; AnswerError over a bound."""
+    if nested > MAX_NESTED_ANSWERS:
+        raise AnswerError("lists nested too deep")
+    match answer:
+        case Scalar(node, unit):
+            _check_depth(node)
+            signs = _both_signs(node)
+            return Items("", tuple(Scalar(one, unit) for one in signs)) if len(signs) > 1 else answer
+        case Items():
+            return _checked_items(answer, nested)
+        case Labelled(label, value):
+            return Labelled(label, checked(value, nested + 1))
+        case SetOperation(name, parts):
+            return SetOperation(name, tuple(checked(part, nested + 1) for part in parts))
+        case SetBuilder(variable, condition):
+            return SetBuilder(variable, checked(condition, nested + 1))
+        case Matrix(rows):
+            return Matrix(tuple(tuple(checked(cell, nested + 1) for cell in row) for row in rows))
+    for node in _nodes(answer):
+        _check_depth(node)
+        if len(_both_signs(node)) > 1:
+            return _both_relations(answer)
+    return answer
+
+
+def _checked_items(answer: Items, nested: int) -> Answer:
+    if len(answer.items) > MAX_ITEMS:
+        raise AnswerError(f"more than {MAX_ITEMS} items")
+    items = [checked(item, nested + 1) for item in answer.items]
+    if answer.brackets in ("", "{}"):
+        return replace(answer, items=tuple(_flat(items)))
+    both = [item for item in items if isinstance(item, Items) and item.brackets == ""]
+    if not both:
+        return replace(answer, items=tuple(items))
+    if any(len(item.items) != 2 for item in both):
+        raise AnswerError("lists in a tuple")
+    # Signs in one tuple go together: (±1, ∓2) is two points.
+    sides = [
+        [item.items[side] if isinstance(item, Items) and item.brackets == "" else item for item in items]
+        for side in (0, 1)
+    ]
+    return Items("", tuple(replace(answer, items=tuple(side)) for side in sides))
+
+
+def _flat(items: Sequence[Answer]) -> Iterator[Answer]:
+    for item in items:
+        match item:
+            case Items("", inner):
+                yield from inner
+            case Labelled(label, Items("", inner)):
+                yield from (Labelled(label, one) for one in inner)
+            case _:
+                yield item
+
+
+def _nodes(answer: Answer) -> tuple[Node, ...]:
+    match answer:
+        case Relation(sides):
+            return sides
+        case Interval(low, high):
+            return (low, high)
+    return getattr(answer, "parts", ())
+
+
+def _both_relations(answer: Answer) -> Answer:
+    if not isinstance(answer, Relation):
+        raise AnswerError("a plus-minus sign in an interval or a ratio")
+    sides = [_both_signs(side) for side in answer.sides]
+    both = [tuple(side[min(index, len(side) - 1)] for side in sides) for index in (0, 1)]
+    return Items("", tuple(Relation(one, answer.operators) for one in both))
+
+
+def _both_signs(node: Node) -> tuple[Node, ...]:
+    """The expression with the upper and with the lower sign of each plus-minus, or as it is without one."""
+    upper = _with_sign(node, "pm")
+    return (node,) if upper is node else (upper, _with_sign(node, "mp"))
+
+
+def _with_sign(node: Node, positive: str) -> Node:
+    if not isinstance(node, Op):
+        return node
+    args = tuple(_with_sign(arg, positive) for arg in node.args)
+    if node.name in ("pm", "mp"):
+        return args[0] if node.name == positive else Op("neg", args)
+    same = all(new is old for new, old in zip(args, node.args, strict=True))
+    return node if same else Op(node.name, args)
+
+
+def _check_depth(node: Node) -> None:
+    level = [node]
+    for _ in range(MAX_DEPTH):
+        level = [child for parent in level for child in children(parent)]
+        if not level:
+            return
+    raise AnswerError(f"nested deeper than {MAX_DEPTH}")

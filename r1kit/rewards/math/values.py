@@ -1,0 +1,241 @@
+"""Do two expressions have the same value? Exactly, then to a precision that grows with the numbers, then by sympy."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any, Final
+
+from r1kit.core.seeds import derive_seed
+from r1kit.rewards.math.evaluate import evaluate_exactly, evaluate_in
+from r1kit.rewards.math.tree import (
+    INFINITY,
+    AnswerError,
+    Binder,
+    Const,
+    Node,
+    Num,
+    Op,
+    TooLarge,
+    Var,
+    substitute,
+    walk,
+)
+
+NUM_POINTS: Final = 5
+NUM_RATIONAL_POINTS: Final = 16
+NUM_INTEGER_POINTS: Final = 12
+ZERO: Final = Num(Fraction(0))
+_TEN: Final = Num(Fraction(10))
+_Point = dict[str, Fraction]
+
+
+def variables(*nodes: Node) -> list[str]:
+    """The free variables, in alphabetical order."""
+    return sorted(set().union(*map(_free, nodes)))
+
+
+def _free(node: Node) -> set[str]:
+    match node:
+        case Var(name):
+            return {name}
+        case Op(_, args):
+            return set().union(*map(_free, args))
+        case Binder(name, variable, bounds, body):
+            # An antiderivative or a derivative is a function of the variable that it binds.
+            is_bound = bool(bounds)
+            inner = _free(body) - {variable} if is_bound else _free(body)
+            return inner.union(*map(_free, bounds))
+    return set()
+
+
+def closed(node: Node) -> Node:
+    """The expression without sums, integrals, limits and derivatives; AnswerError when they have no closed form."""
+    if not any(isinstance(part, Binder) for part in walk(node)):
+        return node
+    from r1kit.rewards.math.symbolic import closed_form
+
+    return closed_form(node)
+
+
+def same_expression(left: Node, right: Node) -> bool:
+    """Whether two expressions have the same value, with variables wherever the left one is real.
+
+    With variables they are compared at random rational points; unequal polynomials of degree d agree there with a
+    probability below (d / 1152) ** 5 (Schwartz 1980). The points depend on both expressions, so no answer can be
+    written to vanish at them. A logarithm without a base has the same base on both sides, whichever of e and 10
+    that is; facing none, it may be either. Infinities equal themselves.
+
+    AnswerError when a value is undefined, TooLarge when it is too large to compute.
+    """
+    if left == right:
+        return True
+    bare = _has_bare_log(left), _has_bare_log(right)
+    if not any(bare):
+        return _same(left, right)
+    by_base = [_same(_with_log_base(left, base), _with_log_base(right, base)) for base in (Const("e"), _TEN)]
+    return all(by_base) if all(bare) else any(by_base)
+
+
+def same_constant(left: Node, right: Node) -> bool:
+    """Whether two expressions without variables have the same value.
+
+    Rational values are compared exactly. Others are compared with a precision that grows with the sizes of
+    the numbers in them, so that 1 + pi**-300 is told from 1.
+    """
+    exact = evaluate_exactly(left), evaluate_exactly(right)
+    if exact[0] is not None and exact[1] is not None:
+        return exact[0] == exact[1]
+    return not _numbers(left, right)[-1]
+
+
+def sign_of_difference(left: Node, right: Node) -> int:
+    """-1, 0 or 1 for left < right, left = right, left > right; AnswerError when one is not real."""
+    exact = evaluate_exactly(left), evaluate_exactly(right)
+    if exact[0] is not None and exact[1] is not None:
+        return (exact[0] > exact[1]) - (exact[0] < exact[1])
+    one, two, difference = _numbers(left, right)
+    if one.imag or two.imag:
+        raise AnswerError("a complex number has no order")
+    return int(difference.real > 0) - int(difference.real < 0)
+
+
+def is_real(node: Node) -> bool:
+    """Whether the value of an expression without variables is a real number."""
+    return evaluate_exactly(node) is not None or not _numbers(node, ZERO)[0].imag
+
+
+def _numbers(left: Node, right: Node) -> tuple[Any, Any, Any]:
+    """Both values and their difference, with the precision that tells zero from every number of their size."""
+    from r1kit.rewards.math.irrational import BASE_PRECISION, Reals
+
+    precision = BASE_PRECISION
+    while True:
+        reals = Reals(precision)
+        try:
+            one, two = evaluate_in(left, reals), evaluate_in(right, reals)
+            difference = reals.difference(one, two)
+        except TooLarge:
+            raise
+        except AnswerError:
+            if reals.needed_precision <= precision:
+                raise
+        else:
+            if reals.needed_precision <= precision:
+                return one, two, difference
+        precision = reals.needed_precision
+
+
+def proportional(left: Node, right: Node) -> int | None:
+    """The sign of c where left = c * right for one real number c and all values of the variables; None without one.
+
+    Neither may be zero everywhere. f is a multiple of g when f(p) g(q) = g(p) f(q) at all points p and q.
+    """
+    left, right = closed(left), closed(right)
+    names = variables(left, right)
+    if not names or same_expression(left, ZERO) or same_expression(right, ZERO):
+        return None
+    points = _points(left, right, names)
+    anchor = next((point for point in points if _is_defined(left, right, point)), None)
+    if anchor is None:
+        raise AnswerError("not defined at enough points")
+    at_left, at_right = substitute(left, anchor), substitute(right, anchor)
+    product = Op("mul", (left, at_right)), Op("mul", (right, at_left))
+    if not _agree(*product, [point for point in points if point is not anchor]):
+        return None
+    return sign_of_difference(Op("mul", (at_left, at_right)), ZERO)
+
+
+def _is_defined(left: Node, right: Node, point: _Point) -> bool:
+    """Whether both are real and not zero at a point."""
+    try:
+        return all(sign_of_difference(substitute(node, point), ZERO) != 0 for node in (left, right))
+    except TooLarge:
+        raise
+    except AnswerError:
+        return False
+
+
+def _same(left: Node, right: Node) -> bool:
+    left, right = closed(left), closed(right)
+    if INFINITY in walk(left) or INFINITY in walk(right):
+        return _infinite_sign(left) == _infinite_sign(right)
+    names = variables(left, right)
+    if not names:
+        return same_constant(left, right)
+    return _agree(left, right, _points(left, right, names))
+
+
+def _infinite_sign(node: Node) -> int:
+    """1 and -1 for the infinities, 0 for what is finite; AnswerError for arithmetic with them."""
+    match node:
+        case Const("inf"):
+            return 1
+        case Op("neg", (Const("inf"),)):
+            return -1
+    if INFINITY in walk(node):
+        raise AnswerError("arithmetic with infinity")
+    return 0
+
+
+def _agree(left: Node, right: Node, points: Sequence[_Point]) -> bool:
+    """Whether two expressions agree at the first NUM_POINTS points where both are defined and the left one is real.
+
+    Where there are fewer such points, sympy has the last word; AnswerError when it has none.
+    """
+    is_complex = Const("i") in walk(left)
+    agreed, problem = 0, AnswerError("real nowhere")
+    for point in points:
+        one, two = substitute(left, point), substitute(right, point)
+        try:
+            if not (is_complex or is_real(one)):
+                continue
+            if not same_constant(one, two):
+                return False
+        except TooLarge:
+            raise
+        except AnswerError as error:
+            problem = error
+            continue
+        agreed += 1
+        if agreed == NUM_POINTS:
+            return True
+    return _by_simplification(left, right, problem)
+
+
+def _by_simplification(left: Node, right: Node, problem: AnswerError) -> bool:
+    from r1kit.rewards.math.symbolic import is_identically_zero
+
+    verdict = is_identically_zero(Op("add", (left, Op("neg", (right,)))))
+    if verdict is None:
+        raise AnswerError(f"not defined at enough points: {problem}")
+    return verdict
+
+
+def _points(left: Node, right: Node, names: Sequence[str]) -> list[_Point]:
+    """Random fractions, then random natural numbers for functions that know no others."""
+    rng = random.Random(derive_seed("math points", repr(left), repr(right)))
+    # Even denominators: x ** (1/101) would be the real root of a negative x.
+    points = [
+        {name: Fraction(2 * rng.randint(-576, 575) + 1, 128) for name in names}
+        for _ in range(NUM_RATIONAL_POINTS)
+    ]
+    return points + [
+        {name: Fraction(rng.randint(3, 40)) for name in names} for _ in range(NUM_INTEGER_POINTS)
+    ]
+
+
+def _has_bare_log(node: Node) -> bool:
+    return any(isinstance(part, Op) and part.name == "log" and len(part.args) == 1 for part in walk(node))
+
+
+def _with_log_base(node: Node, base: Node) -> Node:
+    match node:
+        case Op("log", (argument,)):
+            return Op("log", (_with_log_base(argument, base), base))
+        case Op(name, args):
+            return Op(name, tuple(_with_log_base(arg, base) for arg in args))
+        case Binder(name, variable, bounds, body):
+            return Binder(name, variable, bounds, _with_log_base(body, base))
+    return node
