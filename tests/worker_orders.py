@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from r1kit.core.rollout import Verdict
-from r1kit.rewards.math.pool import Pool
+from r1kit.rewards.math.workers.pool import Pool
 
 LIMIT = 0.5
 

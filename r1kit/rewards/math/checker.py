@@ -11,8 +11,8 @@ from typing import Final, TypeVar
 
 from r1kit.core.rollout import Verdict
 from r1kit.rewards.math.extract import extract_answer
-from r1kit.rewards.math.numerals import read_plain
-from r1kit.rewards.math.pool import Pool, shared_pool
+from r1kit.rewards.math.reading.numerals import read_plain
+from r1kit.rewards.math.workers.pool import Pool, shared_pool
 
 T = TypeVar("T")
 

@@ -8,8 +8,8 @@ from fractions import Fraction
 from typing import Final
 
 from r1kit.rewards.math.quantities import same_quantity, same_ratio, same_time
+from r1kit.rewards.math.reading.spelling import GREEK
 from r1kit.rewards.math.sets import is_set, same_set
-from r1kit.rewards.math.spelling import GREEK
 from r1kit.rewards.math.tree import (
     INFINITY,
     Answer,
@@ -32,7 +32,7 @@ from r1kit.rewards.math.tree import (
     Words,
     walk,
 )
-from r1kit.rewards.math.values import ZERO, proportional, same_expression, variables
+from r1kit.rewards.math.values.equality import ZERO, proportional, same_expression, variables
 
 MAX_COMPARED: Final = 60
 _ORDERED: Final = frozenset(("()", "[]", "<>"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from r1kit.core.rollout import Verdict
 from r1kit.rewards.math.compare import is_comparable, same_answer
-from r1kit.rewards.math.parse import parse_gold_and_answer
-from r1kit.rewards.math.tokens import same_text, tokenize
+from r1kit.rewards.math.reading.parse import parse_gold_and_answer
+from r1kit.rewards.math.reading.tokens import same_text, tokenize
 from r1kit.rewards.math.tree import AnswerError, SeveralCandidates
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Final
 
-from r1kit.rewards.math.numerals import read_based
+from r1kit.rewards.math.reading.numerals import read_based
+from r1kit.rewards.math.reading.units import conversion_factor, parse_unit
 from r1kit.rewards.math.tree import (
     INFINITY,
     Answer,
@@ -22,8 +23,7 @@ from r1kit.rewards.math.tree import (
     Var,
     walk,
 )
-from r1kit.rewards.math.units import conversion_factor, parse_unit
-from r1kit.rewards.math.values import same_expression
+from r1kit.rewards.math.values.equality import same_expression
 
 _NOON: Final = 12
 

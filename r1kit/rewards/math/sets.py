@@ -22,7 +22,7 @@ from r1kit.rewards.math.tree import (
     SetOperation,
     Var,
 )
-from r1kit.rewards.math.values import same_expression, sign_of_difference, variables
+from r1kit.rewards.math.values.equality import same_expression, sign_of_difference, variables
 
 _LESS = ("<", "<=")
 _UNBOUNDED = Op("neg", (INFINITY,))
@@ -130,7 +130,7 @@ def _bounds(relation: Relation, variable: str) -> Answer | None:
 
 
 def _solved(relation: Relation, variable: str) -> Answer:
-    from r1kit.rewards.math.symbolic import solution_set
+    from r1kit.rewards.math.values.symbolic import solution_set
 
     return as_set(solution_set(relation, variable))
 

@@ -17,7 +17,7 @@ import pytest
 from worker_orders import LIMIT, becomes_true, is_running, make_pool, workers_of
 
 from r1kit.core.rollout import Verdict
-from r1kit.rewards.math.pool import Pool
+from r1kit.rewards.math.workers.pool import Pool
 
 CORRECT, WRONG, TIMED_OUT = Verdict.CORRECT, Verdict.WRONG, Verdict.TIMED_OUT
 
@@ -119,7 +119,7 @@ def test_a_worker_does_not_outlive_a_killed_parent(hang: bool) -> None:
 
 
 SCRIPT = """
-from r1kit.rewards.math.pool import shared_pool
+from r1kit.rewards.math.workers.pool import shared_pool
 print(shared_pool().decide("1/2", "0.5").value)
 """
 

@@ -6,10 +6,6 @@ from fractions import Fraction
 import pytest
 import sympy
 
-from r1kit.rewards.math.build import from_sympy, to_sympy
-from r1kit.rewards.math.evaluate import evaluate_exactly, evaluate_in
-from r1kit.rewards.math.irrational import Reals
-from r1kit.rewards.math.symbolic import _refuse_contradiction, closed_form, is_identically_zero, solution_set
 from r1kit.rewards.math.tree import (
     INFINITY,
     Answer,
@@ -29,6 +25,15 @@ from r1kit.rewards.math.tree import (
     TooLarge,
     Var,
     substitute,
+)
+from r1kit.rewards.math.values.build import from_sympy, to_sympy
+from r1kit.rewards.math.values.evaluate import evaluate_exactly, evaluate_in
+from r1kit.rewards.math.values.irrational import Reals
+from r1kit.rewards.math.values.symbolic import (
+    _refuse_contradiction,
+    closed_form,
+    is_identically_zero,
+    solution_set,
 )
 
 X, Y, N, K, H = map(Var, "xynkh")

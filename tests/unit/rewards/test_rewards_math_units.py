@@ -4,9 +4,9 @@ from fractions import Fraction
 
 import pytest
 
+from r1kit.rewards.math.reading.unit_table import singular
+from r1kit.rewards.math.reading.units import conversion_factor, is_bare_unit, parse_unit
 from r1kit.rewards.math.tree import AnswerError, Unit
-from r1kit.rewards.math.unit_table import singular
-from r1kit.rewards.math.units import conversion_factor, is_bare_unit, parse_unit
 
 
 def unit(text: str) -> Unit | None:

@@ -13,9 +13,6 @@ from typing import Final
 import mpmath
 import sympy
 
-from r1kit.rewards.math.build import Expr, expanded_size, from_sympy, refusals, symbol, to_sympy
-from r1kit.rewards.math.evaluate import evaluate_exactly, evaluate_in
-from r1kit.rewards.math.irrational import BASE_PRECISION, Number, Reals
 from r1kit.rewards.math.tree import (
     INFINITY,
     Answer,
@@ -34,6 +31,9 @@ from r1kit.rewards.math.tree import (
     Var,
     walk,
 )
+from r1kit.rewards.math.values.build import Expr, expanded_size, from_sympy, refusals, symbol, to_sympy
+from r1kit.rewards.math.values.evaluate import evaluate_exactly, evaluate_in
+from r1kit.rewards.math.values.irrational import BASE_PRECISION, Number, Reals
 
 MAX_TERMS: Final = 2_000
 MAX_TERMS_WITH_VARIABLES: Final = 50

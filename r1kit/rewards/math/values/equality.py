@@ -8,7 +8,6 @@ from fractions import Fraction
 from typing import Any, Final
 
 from r1kit.core.seeds import derive_seed
-from r1kit.rewards.math.evaluate import evaluate_exactly, evaluate_in
 from r1kit.rewards.math.tree import (
     INFINITY,
     AnswerError,
@@ -22,6 +21,7 @@ from r1kit.rewards.math.tree import (
     substitute,
     walk,
 )
+from r1kit.rewards.math.values.evaluate import evaluate_exactly, evaluate_in
 
 NUM_POINTS: Final = 5
 NUM_RATIONAL_POINTS: Final = 16
@@ -54,7 +54,7 @@ def closed(node: Node) -> Node:
     """The expression without sums, integrals, limits and derivatives; AnswerError when they have no closed form."""
     if not any(isinstance(part, Binder) for part in walk(node)):
         return node
-    from r1kit.rewards.math.symbolic import closed_form
+    from r1kit.rewards.math.values.symbolic import closed_form
 
     return closed_form(node)
 
@@ -108,7 +108,7 @@ def is_real(node: Node) -> bool:
 
 def _numbers(left: Node, right: Node) -> tuple[Any, Any, Any]:
     """Both values and their difference, with the precision that tells zero from every number of their size."""
-    from r1kit.rewards.math.irrational import BASE_PRECISION, Reals
+    from r1kit.rewards.math.values.irrational import BASE_PRECISION, Reals
 
     precision = BASE_PRECISION
     while True:
@@ -205,7 +205,7 @@ def _agree(left: Node, right: Node, points: Sequence[_Point]) -> bool:
 
 
 def _by_simplification(left: Node, right: Node, problem: AnswerError) -> bool:
-    from r1kit.rewards.math.symbolic import is_identically_zero
+    from r1kit.rewards.math.values.symbolic import is_identically_zero
 
     verdict = is_identically_zero(Op("add", (left, Op("neg", (right,)))))
     if verdict is None:

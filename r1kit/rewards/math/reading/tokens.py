@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from r1kit.rewards.math.normalise import normalise
-from r1kit.rewards.math.spelling import ALIASES, CURRENCIES, GREEK, LAYOUT
+from r1kit.rewards.math.reading.normalise import normalise
+from r1kit.rewards.math.reading.spelling import ALIASES, CURRENCIES, GREEK, LAYOUT
 from r1kit.rewards.math.tree import AnswerError
 
 MAX_TOKENS: Final = 1_500

@@ -19,7 +19,7 @@ from typing import Any, Final, Self
 
 from r1kit.core.errors import EnvironmentError_
 from r1kit.core.rollout import Verdict
-from r1kit.rewards.math.process import StartError, WorkerProcess, WorkerSettings
+from r1kit.rewards.math.workers.process import StartError, WorkerProcess, WorkerSettings
 
 LOG: Final = logging.getLogger(__name__)
 

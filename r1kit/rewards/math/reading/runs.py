@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Final
 
-from r1kit.rewards.math.tokens import WORDLIKE, Kind, Token
+from r1kit.rewards.math.reading.tokens import WORDLIKE, Kind, Token
 from r1kit.rewards.math.tree import Time
 
 _HOURS: Final = 24

@@ -19,7 +19,7 @@ ROOT: Final = str(Path(r1kit.__file__).parent.parent)
 # The very r1kit of this process, wherever else one is installed; its folder does not stay on the path.
 BOOTSTRAP: Final = (
     "import sys; sys.path.insert(0, sys.argv[1]); import r1kit; del sys.path[0]; "
-    "from r1kit.rewards.math.worker import main; main(sys.argv[2])"
+    "from r1kit.rewards.math.workers.worker import main; main(sys.argv[2])"
 )
 
 START_SECONDS: Final = 60.0

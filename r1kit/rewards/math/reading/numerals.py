@@ -6,7 +6,7 @@ import re
 from fractions import Fraction
 from typing import Final
 
-from r1kit.rewards.math.spelling import NUMERALS
+from r1kit.rewards.math.reading.spelling import NUMERALS
 from r1kit.rewards.math.tree import AnswerError, Based
 
 MAX_EXPONENT: Final = 1_000

@@ -8,15 +8,15 @@ from typing import Any, Final
 
 from lark import Token as Terminal
 
-from r1kit.rewards.math.labels import fold_label
-from r1kit.rewards.math.layout import arrange
-from r1kit.rewards.math.numerals import read_based, read_number
-from r1kit.rewards.math.runs import fraction_at, time_at, unit_at
-from r1kit.rewards.math.spelling import CALL_ALIASES, CALLS, FUNCTION_ALIASES, FUNCTIONS
-from r1kit.rewards.math.tokens import WORDLIKE, Kind, Token
+from r1kit.rewards.math.reading.labels import fold_label
+from r1kit.rewards.math.reading.layout import arrange
+from r1kit.rewards.math.reading.numerals import read_based, read_number
+from r1kit.rewards.math.reading.runs import fraction_at, time_at, unit_at
+from r1kit.rewards.math.reading.spelling import CALL_ALIASES, CALLS, FUNCTION_ALIASES, FUNCTIONS
+from r1kit.rewards.math.reading.tokens import WORDLIKE, Kind, Token
+from r1kit.rewards.math.reading.units import is_bare_unit, parse_unit
+from r1kit.rewards.math.reading.wording import read_words, splits_into_letters
 from r1kit.rewards.math.tree import AnswerError
-from r1kit.rewards.math.units import is_bare_unit, parse_unit
-from r1kit.rewards.math.wording import read_words, splits_into_letters
 
 MAX_NESTING: Final = 40
 _COMMANDS: Final = {

@@ -14,7 +14,6 @@ from typing import Any, Final, TypeAlias
 
 import sympy
 
-from r1kit.rewards.math.evaluate import MAX_BITS, MAX_FACTORIAL
 from r1kit.rewards.math.tree import (
     INFINITY,
     AnswerError,
@@ -28,6 +27,7 @@ from r1kit.rewards.math.tree import (
     Var,
     walk,
 )
+from r1kit.rewards.math.values.evaluate import MAX_BITS, MAX_FACTORIAL
 
 Expr: TypeAlias = Any
 """A sympy expression; the package has no type hints."""

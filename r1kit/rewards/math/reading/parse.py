@@ -11,11 +11,11 @@ from lark import Lark, LarkError
 from lark.exceptions import VisitError
 from lark.lexer import Lexer
 
-from r1kit.rewards.math.builder import Builder
-from r1kit.rewards.math.choice import is_choice, read_choice
-from r1kit.rewards.math.fold import fold
-from r1kit.rewards.math.shapes import checked
-from r1kit.rewards.math.tokens import Kind, Token, tokenize
+from r1kit.rewards.math.reading.builder import Builder
+from r1kit.rewards.math.reading.choice import is_choice, read_choice
+from r1kit.rewards.math.reading.fold import fold
+from r1kit.rewards.math.reading.shapes import checked
+from r1kit.rewards.math.reading.tokens import Kind, Token, tokenize
 from r1kit.rewards.math.tree import Answer, AnswerError
 
 

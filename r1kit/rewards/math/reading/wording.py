@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from r1kit.rewards.math.spelling import ARTICLES, PHRASES, SYNONYMS
+from r1kit.rewards.math.reading.spelling import ARTICLES, PHRASES, SYNONYMS
 
 MAX_GLUED_LETTERS: Final = 4
 _SHORT_WORD_NAMES: Final = """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from r1kit.rewards.math.tokens import WORDLIKE, Kind, Token
+from r1kit.rewards.math.reading.tokens import WORDLIKE, Kind, Token
 
 MAX_LABEL_TOKENS: Final = 24
 _FUNCTION_LETTERS: Final = frozenset("fghpqruvyFGHPQRSTVEALN")

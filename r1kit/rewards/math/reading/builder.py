@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from lark import Transformer
 
-from r1kit.rewards.math import shapes
+from r1kit.rewards.math.reading import shapes
 from r1kit.rewards.math.tree import (
     INFINITY,
     Answer,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from r1kit.rewards.math.tokens import Kind, Token
+from r1kit.rewards.math.reading.tokens import Kind, Token
 from r1kit.rewards.math.tree import AnswerError
 
 _OPEN: Final = Token(Kind.SYMBOL, "{")

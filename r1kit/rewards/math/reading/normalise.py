@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import Final
 
-from r1kit.rewards.math.spelling import SUBSCRIPTS, SUPERSCRIPTS, UNICODE
+from r1kit.rewards.math.reading.spelling import SUBSCRIPTS, SUPERSCRIPTS, UNICODE
 from r1kit.rewards.math.tree import AnswerError
 
 MAX_CHARS: Final = 20_000

@@ -11,11 +11,11 @@ from fractions import Fraction
 from operator import add, mul
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from r1kit.rewards.math.shortcuts import power_of_i, shortcut
 from r1kit.rewards.math.tree import AnswerError, Based, Binder, Const, Node, Num, Op, TooLarge, Var
+from r1kit.rewards.math.values.shortcuts import power_of_i, shortcut
 
 if TYPE_CHECKING:
-    from r1kit.rewards.math.irrational import Number, Reals
+    from r1kit.rewards.math.values.irrational import Number, Reals
 
 Value: TypeAlias = "Fraction | Number"
 

@@ -9,8 +9,7 @@ from fractions import Fraction
 from itertools import product
 from typing import Final
 
-from r1kit.rewards.math.tree import AnswerError, Unit
-from r1kit.rewards.math.unit_table import (
+from r1kit.rewards.math.reading.unit_table import (
     AMBIGUOUS,
     BARE,
     MEASURED,
@@ -21,6 +20,7 @@ from r1kit.rewards.math.unit_table import (
     known_unit,
     singular,
 )
+from r1kit.rewards.math.tree import AnswerError, Unit
 
 MAX_WORDS: Final = 5
 MAX_TOKENS: Final = 24
