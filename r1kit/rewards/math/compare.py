@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Final
 
-from r1kit.rewards.math.quantities import same_quantity, same_ratio, same_time
+from r1kit.rewards.math.quantities import same_quantity, same_ratio, same_residue, same_time
 from r1kit.rewards.math.reading.spelling import GREEK
 from r1kit.rewards.math.sets import is_set, same_set
 from r1kit.rewards.math.tree import (
@@ -24,6 +24,7 @@ from r1kit.rewards.math.tree import (
     Op,
     Ratio,
     Relation,
+    Residue,
     Scalar,
     SeveralCandidates,
     Time,
@@ -128,7 +129,7 @@ def _same_equation(gold: Answer, answer: Answer) -> bool:
 def _as_equation(answer: Answer) -> Relation | None:
     if isinstance(answer, Labelled) and isinstance(answer.value, Scalar):
         return Relation((Var(answer.label), answer.value.node), ("=",))
-    return answer if isinstance(answer, Relation) and len(answer.sides) == 2 else None
+    return answer if isinstance(answer, Relation) and answer.operators == ("=",) else None
 
 
 def _difference(relation: Relation) -> Node:
@@ -160,6 +161,8 @@ def _same_inequality(gold: Relation, answer: Relation) -> bool:
 def _same_shape(gold: Answer, answer: Answer) -> bool:
     gold, answer = _single(gold, answer), _single(answer, gold)
     match gold, answer:
+        case Residue(), (Residue() | Scalar()):
+            return same_residue(gold, answer)
         case Scalar(), Scalar():
             return same_quantity(gold, answer)
         case ((Ratio() | Time()), (Ratio() | Time() | Scalar())):
@@ -205,14 +208,39 @@ def _same_items(gold: Items | Matrix, answer: Items | Matrix) -> bool:
         return len(gold.rows) == len(answer.rows) and all(map(_same_ordered, gold.rows, answer.rows))
     if isinstance(gold, Matrix) or isinstance(answer, Matrix):
         return _same_vector(gold, answer)
+    if _are_values_by_name(gold) and _are_values_by_name(answer):
+        return _same_by_name(gold, answer)
     if {gold.brackets, answer.brackets} <= {"", "{}"}:
         return _same_unordered(_distinct(gold, answer), _distinct(answer, gold))
     if gold.brackets in _ORDERED and answer.brackets == "":
-        return _same_ordered(gold.items, answer.items)
+        return _same_ordered(gold.items, _in_order_of_names(answer))
     if gold.brackets == "" and answer.brackets in ("()", "[]"):
         return len(gold.items) >= _MIN_LIST_IN_BRACKETS and _same_ordered(gold.items, answer.items)
     same_brackets = gold.brackets == answer.brackets or {gold.brackets, answer.brackets} == {"()", "<>"}
     return same_brackets and _same_ordered(gold.items, answer.items)
+
+
+def _are_values_by_name(items: Items) -> bool:
+    """Whether the items are `x = 1, y = 2`, each variable once."""
+    names = [item.label for item in items.items if isinstance(item, Labelled)]
+    return len(set(names)) == len(items.items) > 1
+
+
+def _same_by_name(gold: Items, answer: Items) -> bool:
+    one, two = (
+        {item.label: item.value for item in side.items if isinstance(item, Labelled)}
+        for side in (gold, answer)
+    )
+    return one.keys() == two.keys() and all(same_answer(one[name], two[name]) for name in one)
+
+
+def _in_order_of_names(items: Items) -> Sequence[Answer]:
+    """The coordinates x, y, z in their order, whatever order they are named in."""
+    if _are_values_by_name(items) and {
+        item.label for item in items.items if isinstance(item, Labelled)
+    } <= set("xyz"):
+        return sorted(items.items, key=lambda item: item.label if isinstance(item, Labelled) else "")
+    return items.items
 
 
 def _same_vector(gold: Items | Matrix, answer: Items | Matrix) -> bool:

@@ -17,6 +17,7 @@ from r1kit.rewards.math.tree import (
     Num,
     Op,
     Ratio,
+    Residue,
     Scalar,
     Time,
     Unit,
@@ -90,6 +91,16 @@ def _unit_of(letter: str) -> Unit | None:
         return parse_unit([letter])
     except AnswerError:
         return None
+
+
+def same_residue(gold: Residue, answer: Residue | Scalar) -> bool:
+    """Whether two residue classes are the same; a number alone is its class for the gold's modulus."""
+    if isinstance(answer, Scalar):
+        return answer.unit is None and same_expression(gold.value, answer.node)
+    if not same_expression(gold.modulus, answer.modulus):
+        return False
+    difference = Op("add", (gold.value, Op("neg", (answer.value,))))
+    return same_expression(Num(Fraction(0)), Op("mod", (difference, gold.modulus)))
 
 
 def same_time(gold: Time, answer: Time) -> bool:

@@ -208,6 +208,14 @@ class Ratio:
 
 
 @dataclass(frozen=True, slots=True)
+class Residue:
+    r"""`x \equiv 3 \pmod 7`: the numbers that leave the same remainder."""
+
+    value: Node
+    modulus: Node
+
+
+@dataclass(frozen=True, slots=True)
 class Time:
     """A time of day or a duration: `2:30 pm`, `1:05:09`. `meridiem` is "am", "pm" or "" without one."""
 
@@ -243,6 +251,7 @@ Answer: TypeAlias = (
     | SetBuilder
     | Matrix
     | Ratio
+    | Residue
     | Time
     | Choice
     | Words

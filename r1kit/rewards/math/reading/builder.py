@@ -51,6 +51,13 @@ def _settled(value: Any) -> Any:
     return value.members if isinstance(value, _Membership) else value
 
 
+def _without_range(items: list[Any]) -> list[Any]:
+    r"""The items without a last `t \in \mathbb{R}`, where the others are about t."""
+    *others, last = items
+    is_range = isinstance(last, _Membership) and isinstance(last.members, NamedSet)
+    return others if is_range and shapes.mentions(others, last.variable) else items
+
+
 def _node(value: Any) -> Node:
     if isinstance(value, Scalar) and value.unit is None:
         return value.node
@@ -73,9 +80,10 @@ class Builder(Transformer):  # type: ignore[type-arg]
     def answers(self, parts: list[Any]) -> Any:
         if len(parts) == 1:
             return parts[0]
-        joiners = {token.type for token in parts[1::2]}
-        joiner = "or" if "OR" in joiners else "and" if "AND" in joiners else ","
-        return shapes.bare_list([_settled(part) for part in parts[::2]], joiner)
+        items, joiners = _without_range(parts[::2]), [token.type for token in parts[1::2]]
+        if len(items) == 1:
+            return items[0]
+        return shapes.bare_list([_settled(item) for item in items], joiners[: len(items) - 1])
 
     def item(self, parts: list[Any]) -> Any:
         return parts[0]
@@ -90,6 +98,9 @@ class Builder(Transformer):  # type: ignore[type-arg]
         if isinstance(element, Items) and shapes.are_variables(element.items):
             return members
         raise AnswerError("a membership of something that is no variable")
+
+    def congruence(self, parts: list[Any]) -> Answer:
+        return shapes.residue(parts[0], _node(parts[2]))
 
     def approximation(self, parts: list[Any]) -> Any:
         raise AnswerError("an approximate value")
@@ -244,8 +255,11 @@ class Builder(Transformer):  # type: ignore[type-arg]
     def fraction(self, parts: list[Any]) -> Node:
         return Op("div", (_node(parts[1]), _node(parts[2])))
 
+    def conjugate(self, parts: list[Any]) -> Node:
+        return Op("conj", (_node(parts[1]),))
+
     def binomial(self, parts: list[Any]) -> Node:
-        return Op("binom", (_node(parts[1]), _node(parts[2])))
+        return Op(parts[0].value, (_node(parts[1]), _node(parts[2])))
 
     def square_root(self, parts: list[Any]) -> Node:
         return Op("root", (_node(parts[1]), Num(Fraction(2))))

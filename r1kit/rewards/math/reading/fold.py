@@ -12,7 +12,7 @@ from r1kit.rewards.math.reading.labels import fold_label
 from r1kit.rewards.math.reading.layout import arrange
 from r1kit.rewards.math.reading.numerals import read_based, read_number
 from r1kit.rewards.math.reading.runs import fraction_at, time_at, unit_at
-from r1kit.rewards.math.reading.spelling import CALL_ALIASES, CALLS, FUNCTION_ALIASES, FUNCTIONS
+from r1kit.rewards.math.reading.spelling import CALL_ALIASES, CALLS, CONNECTORS, FUNCTION_ALIASES, FUNCTIONS
 from r1kit.rewards.math.reading.tokens import WORDLIKE, Kind, Token
 from r1kit.rewards.math.reading.units import is_bare_unit, parse_unit
 from r1kit.rewards.math.reading.wording import read_words, splits_into_letters
@@ -23,9 +23,9 @@ _COMMANDS: Final = {
     "pm": "PM", "mp": "PM", "in": "IN", "cup": "CUP", "cap": "CAP", "setminus": "SETMINUS", "emptyset": "EMPTYSET",
     "approx": "APPROX", "degree": "DEGREE", "sum": "BIGOP", "prod": "BIGOP", "int": "INT", "lim": "LIM", "to": "TO",
     "langle": "LANGLE", "rangle": "RANGLE", "lfloor": "LFLOOR", "rfloor": "RFLOOR", "lceil": "LCEIL",
-    "rceil": "RCEIL", "and": "AND", "or": "OR", "mid": "MID", "frac": "FRAC", "binom": "BINOM", "sqrt": "SQRT",
+    "rceil": "RCEIL", "mid": "MID", "frac": "FRAC", "binom": "BINOM", "sqrt": "SQRT",
     "root": "ROOT", "abs open": "ABS_OPEN", "abs close": "ABS_CLOSE",
-    "log": "LOG", "bmod": "MOD", "mod": "MOD",
+    "log": "LOG", "overline": "CONJUGATE", "pmod": "MODULUS", "equiv": "REL", "perm": "BINOM", "bmod": "MOD", "mod": "MOD",
 }  # fmt: skip
 _SYMBOLS: Final = {
     "+": "PLUS", "-": "MINUS", "*": "TIMES", "/": "DIVIDE", "^": "CARET", "_": "UNDER", "!": "BANG", "%": "PERCENT",
@@ -185,13 +185,13 @@ class _Folder:
         """The words from here to the next thing that is no word, or to a connector."""
         words: list[str] = []
         for token in self.tokens[self.position :]:
-            if token.kind not in WORDLIKE or (words and token.key in ("and", "or")):
+            if token.kind not in WORDLIKE or (words and token.key in CONNECTORS):
                 break
             words.append(token.text)
         return words
 
     def _fold_connector(self, word: str) -> bool:
-        kind = {"and": "AND", "or": "OR"}.get(word)
+        kind = CONNECTORS.get(word)
         if (word == "in" and self.text_at(1) in ("(", "[", "\\{")) or (
             word == "in" and self.text_at(1).startswith("set ")
         ):
@@ -216,7 +216,7 @@ class _Folder:
             self._fold_call(name)
         elif name == "pi":
             self._fold_plain("CONST", "pi")
-        elif name in ("oo", "inf") or (name.lower() == "infinity" and self.folded):
+        elif name in ("oo", "inf", "infty") or (name.lower() == "infinity" and self.folded):
             self._fold_plain("CONST", "inf")
         else:
             return False
@@ -281,14 +281,25 @@ class _Folder:
         elif name.startswith(("differential ", "derivative ")):
             kind, variable = name.split()
             self._fold_plain(kind.upper(), variable)
-        elif name == "infty":
-            self._fold_plain("CONST", "inf")
-        elif name in ("and", "or") and self._fold_connector(name):
-            return
+        elif name in CONNECTORS:
+            self._fold_connector(name)
+        elif name in ("triangle", "angle"):
+            self._fold_name_of_figure(name)
         elif name in _COMMANDS:
             self._fold_plain(_COMMANDS[name], name)
         elif not self._fold_name(name):
             raise AnswerError(f"unknown command {name!r}")
+
+    def _fold_name_of_figure(self, figure: str) -> None:
+        """A triangle or an angle, which is called by its points and has no value."""
+        self.position += 1
+        points = ""
+        while (self.text_at(0).isalpha() and self.text_at(0).isupper()) or (
+            self.text_at(0) in ("{", "}") and len(points) < 4
+        ):
+            points += self.text_at(0).strip("{}")
+            self.position += 1
+        self.emit("WORDS", (figure, points.lower()))
 
     def _fold_named_set(self, name: str) -> None:
         self._fold_plain("NAMEDSET", name)

@@ -3,6 +3,7 @@ r"""Tokens -> tokens in the order the grammar reads them: arguments in braces, b
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Final
 
 from r1kit.rewards.math.reading.tokens import Kind, Token
@@ -15,6 +16,7 @@ _OPERATOR_NAMES: Final = r"""
 + - * / ^ = != < > <= >= ( [ { \{ , : & \\ pm mp in cup cap approx and or mid _
 """
 _OPERATORS: Final = frozenset(_OPERATOR_NAMES.split())
+_OF_SEVERAL: Final = {"C": "binom", "P": "perm"}
 _INFIX: Final = {"choose": "binom", "over": "frac"}
 _OPENING: Final = frozenset(("(", "[", "{", "\\{"))
 _CLOSING: Final = frozenset((")", "]", "}", "\\}"))
@@ -25,7 +27,8 @@ def arrange(tokens: Sequence[Token]) -> list[Token]:
     """The tokens with everything rewritten that TeX reads in an order of its own; AnswerError where it cannot be."""
     arranged = list(tokens)
     steps: tuple[Callable[[list[Token]], list[Token]], ...] = (
-        _without_decorations, _with_prefix, _with_arguments, _with_unit_fractions, _with_arrays, _with_angles, _with_derivatives, _with_differentials,
+        _without_decorations, _with_prefix, _with_arguments, _with_log_bases, _with_unit_fractions, _with_arrays, _with_angles, _with_unions_of_relations, _with_choices_of_several,
+        _with_derivatives, _with_differentials_behind, _with_differentials,
         _with_set_builders, _with_bars, _without_empty_braces,
     )  # fmt: skip
     for step in steps:
@@ -148,6 +151,109 @@ def _with_angles(tokens: list[Token]) -> list[Token]:
     if len(tokens) > 2 and (tokens[0].text, tokens[-1].text) == ("<", ">"):
         return [Token(Kind.COMMAND, "langle"), *tokens[1:-1], Token(Kind.COMMAND, "rangle")]
     return tokens
+
+
+def _with_log_bases(tokens: list[Token]) -> list[Token]:
+    r"""`\log_37` is log_3 7 where nothing else follows that the logarithm could be of."""
+    done = list(tokens)
+    for index in reversed(range(len(tokens) - 2)):
+        base, follows = tokens[index + 2], tokens[index + 3 : index + 4]
+        is_split = base.kind is Kind.NUMBER and base.text.isdigit() and len(base.text) > 1
+        is_over = not follows or follows[0].text in ("+", "-", "=", ",", ")", "}", "\\}", "]")
+        if tokens[index].text == "log" and tokens[index + 1].text == "_" and is_split and is_over:
+            first, rest = _split_first(base)
+            done[index + 2 : index + 3] = [first, *([rest] if rest else [])]
+    return done
+
+
+def _with_unions_of_relations(tokens: list[Token]) -> list[Token]:
+    r"""`x < 1 \cup x > 3` says or; between sets the sign stays."""
+    joints = [
+        index
+        for index, token in enumerate(tokens)
+        if token.kind is Kind.COMMAND and token.text in ("cup", "cap")
+    ]
+    parts = [tokens[start + 1 : end] for start, end in pairwise([-1, *joints, len(tokens)])]
+    if not joints or not all(_is_condition(part) and part[0].kind is Kind.LETTER for part in parts if part):
+        return tokens
+    said = {"cup": "or", "cap": "and"}
+    return [
+        Token(Kind.COMMAND, said[token.text]) if index in joints else token
+        for index, token in enumerate(tokens)
+    ]
+
+
+def _with_choices_of_several(tokens: list[Token]) -> list[Token]:
+    """`C(7, 3)`, `_7C_3` and `7C3` as binomials, and with a P as numbers of permutations."""
+    done: list[Token] = []
+    index = 0
+    while index < len(tokens):
+        found = _choice_at(tokens, index)
+        if found is None:
+            done.append(tokens[index])
+            index += 1
+        else:
+            name, above, below, length = found
+            done += [Token(Kind.COMMAND, name), _OPEN, above, _CLOSE, _OPEN, below, _CLOSE]
+            index += length
+    return done
+
+
+def _choice_at(tokens: Sequence[Token], start: int) -> tuple[str, Token, Token, int] | None:
+    ahead = [token for token in tokens[start : start + 16] if token.text not in ("{", "}")]
+    match ahead:
+        case [
+            Token(_, name),
+            Token(_, "("),
+            Token(Kind.NUMBER) as above,
+            Token(_, ","),
+            Token(Kind.NUMBER) as below,
+            Token(_, ")"),
+            *_,
+        ]:
+            used = 6
+        case [
+            Token(_, "_" | "^"),
+            Token(Kind.NUMBER) as above,
+            Token(_, name),
+            Token(_, "_"),
+            Token(Kind.NUMBER) as below,
+            *_,
+        ]:
+            used = 5
+        case [Token(Kind.NUMBER) as above, Token(_, name), Token(Kind.NUMBER) as below, *_]:
+            used = 3
+        case _:
+            return None
+    is_own = start == 0 or tokens[start - 1].kind is not Kind.LETTER
+    if name not in _OF_SEVERAL or not is_own or tokens[start].text in ("{", "}"):
+        return None
+    return _OF_SEVERAL[name], above, below, _length_with_braces(tokens, start, used)
+
+
+def _length_with_braces(tokens: Sequence[Token], start: int, used: int) -> int:
+    """How many tokens from `start` hold `used` that are no braces, with the braces that close right behind."""
+    end = start
+    while used:
+        used -= tokens[end].text not in ("{", "}")
+        end += 1
+    opened = sum((token.text == "{") - (token.text == "}") for token in tokens[start:end])
+    return end - start + opened
+
+
+def _with_differentials_behind(tokens: list[Token]) -> list[Token]:
+    r"""`\frac{dx}{x}` below an integral sign becomes `\frac{1}{x} dx`."""
+    done = list(tokens)
+    for index in reversed(range(len(tokens))):
+        if tokens[index].text != "frac" or not any(token.text == "int" for token in tokens[:index]):
+            continue
+        above_end = _end_of_group(done, index + 2)
+        above = done[index + 2 : above_end]
+        if above and above[-1].kind is Kind.WORD and len(above[-1].text) == 2 and above[-1].text[0] == "d":
+            below_end = _end_of_group(done, above_end + 2)
+            kept = above[:-1] or [Token(Kind.NUMBER, "1")]
+            done[index + 2 : below_end + 1] = [*kept, *done[above_end : below_end + 1], above[-1]]
+    return done
 
 
 def _with_arrays(tokens: list[Token]) -> list[Token]:

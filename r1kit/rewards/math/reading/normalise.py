@@ -26,6 +26,12 @@ _REWRITES: Final = tuple(
         (r"(?<!\\)\$", " "),
         (r"(?<!\\)\\[()\[\]]", " "),
         (r"\\(?:text|mathrm|textrm)\s*\{([0-9A-Fa-f]+)\}(?=_)", r"\1"),
+        (
+            r"\(\s*(?:\\b?mod|mod|\\(?:text|mathrm|operatorname)\s*\{\s*mod\s*\})[\s~]*([^()]{1,20})\)",
+            r"\\pmod{\1}",
+        ),
+        (r"^\s*([A-J])\.\s+(?=\S)", r"\1) "),
+        (r"^\s*\\text\{\s*\(?([A-J])[.)]\s*\}\s*(?=\S)", r"\1) "),
         (r"(?<=\d)\s*\(\s*base\s*(\d+)\s*\)", r"_{\1}"),
         (r"(?<=[\dA-F])_\{?\\(?:text|mathrm)\s*\{(?:base\s*)?(\w+)\}\}?", r"_{\1}"),
         (r"\\(?:color|textcolor)\s*\{[a-z]+\}", ""),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Final
 
+from r1kit.rewards.math.reading.spelling import CONNECTORS
 from r1kit.rewards.math.reading.tokens import WORDLIKE, Kind, Token
 from r1kit.rewards.math.tree import Time
 
@@ -75,7 +76,7 @@ def unit_at(tokens: Sequence[Token], start: int) -> tuple[list[str], int]:
 def _continues_unit(tokens: Sequence[Token], index: int) -> bool:
     token, previous = tokens[index], tokens[index - 1].text
     if token.kind in WORDLIKE:
-        return token.key not in ("and", "or")
+        return token.key not in CONNECTORS
     if token.text in ("/", "*"):
         return index + 1 < len(tokens) and tokens[index + 1].kind in (*WORDLIKE, Kind.LETTER)
     if token.kind is Kind.LETTER:

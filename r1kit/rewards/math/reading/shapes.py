@@ -22,6 +22,7 @@ from r1kit.rewards.math.tree import (
     Num,
     Op,
     Relation,
+    Residue,
     Scalar,
     SetBuilder,
     SetOperation,
@@ -47,8 +48,12 @@ def are_variables(items: Sequence[Answer]) -> bool:
     return all(isinstance(item, Scalar) and isinstance(item.node, Var) for item in items)
 
 
-def bare_list(items: Sequence[Answer], joiner: str) -> Answer:
-    """Several answers; "1 hour and 30 minutes" is one."""
+def bare_list(items: Sequence[Answer], joiners: Sequence[str]) -> Answer:
+    """Several answers with COMMA, AND or OR between them; "1 hour and 30 minutes" is one."""
+    joiner = "or" if "OR" in joiners else "and" if "AND" in joiners else ","
+    if joiner == "or" and len(set(joiners)) > 1 and all(isinstance(item, Labelled) for item in items):
+        return Items("", tuple(_solutions(items, joiners)), joiner)
+    items = _with_repeated_relation(items)
     measured = [item for item in items if isinstance(item, Scalar) and item.unit]
     if (
         joiner == "and"
@@ -57,6 +62,42 @@ def bare_list(items: Sequence[Answer], joiner: str) -> Answer:
     ):
         return _added(measured)
     return Items("", tuple(items), joiner)
+
+
+def _solutions(items: Sequence[Answer], joiners: Sequence[str]) -> Iterator[Answer]:
+    """`x = 1, y = 2 or x = 2, y = 1` as one tuple a solution."""
+    solution: list[Answer] = []
+    for item, joiner in zip(items, [*joiners, "OR"], strict=True):
+        solution.append(item)
+        if joiner == "OR":
+            yield Items("()", tuple(solution)) if len(solution) > 1 else solution[0]
+            solution = []
+
+
+def _with_repeated_relation(items: Sequence[Answer]) -> Sequence[Answer]:
+    """`x != 1, 2` as x != 1, x != 2."""
+    first = items[0]
+    if not (isinstance(first, Relation) and first.operators == ("!=",)):
+        return items
+    return [
+        Relation((first.sides[0], item.node), first.operators) if isinstance(item, Scalar) else item
+        for item in items
+    ]
+
+
+def mentions(answers: Sequence[Any], variable: str) -> bool:
+    """Whether a variable occurs anywhere in some answers."""
+    return any(f"Var(name={variable!r})" in repr(answer) for answer in answers)
+
+
+def residue(value: Answer, modulus: Node) -> Residue:
+    r"""`x \equiv 3` or `3` with its modulus; AnswerError for anything else before one."""
+    match value:
+        case Scalar(node, None):
+            return Residue(node, modulus)
+        case Relation((Var(), node), ("equiv",)):
+            return Residue(node, modulus)
+    raise AnswerError("a modulus behind something else than a congruence")
 
 
 def _descends(units: Sequence[Unit]) -> bool:
@@ -86,6 +127,8 @@ def _added(scalars: Sequence[Scalar]) -> Scalar:
 
 def relation(sides: Sequence[Answer], operators: Sequence[str]) -> Answer:
     """What a chain of sides says: `x = value`, a tuple of variables and their values, an equation, inequalities."""
+    if "equiv" in operators and len(operators) > 1:
+        raise AnswerError("a chain of congruences")
     if operators[0] == "=":
         first, rest = sides[0], sides[1:]
         right = rest[0] if len(rest) == 1 else None
@@ -95,7 +138,7 @@ def relation(sides: Sequence[Answer], operators: Sequence[str]) -> Answer:
             and are_variables(first.items)
             and isinstance(right, Items)
         ):
-            return right
+            return _named_values(first, right)
         if right is not None and _is_variable(right) and not _is_variable(first):
             first, right = right, first
         if isinstance(first, Scalar) and isinstance(first.node, Var):
@@ -105,6 +148,16 @@ def relation(sides: Sequence[Answer], operators: Sequence[str]) -> Answer:
     if len(nodes) < len(sides):
         raise AnswerError("a relation between things that are no plain numbers")
     return Relation(nodes, tuple(operators))
+
+
+def _named_values(names: Items, values: Items) -> Items:
+    """`(x, y) = (1, 2)` as the tuple of x = 1 and y = 2."""
+    if len(names.items) != len(values.items):
+        return values
+    labels = [
+        item.node.name for item in names.items if isinstance(item, Scalar) and isinstance(item.node, Var)
+    ]
+    return replace(values, items=tuple(map(Labelled, labels, values.items)))
 
 
 def _is_variable(side: Answer | None) -> bool:
@@ -152,9 +205,11 @@ def restricted(builder: SetBuilder, members: Answer) -> Answer:
     return builder if members == NamedSet("R") else SetOperation("intersection", (members, builder))
 
 
-def matrix(begin: str, rows: Sequence[Sequence[Answer]], end: str) -> Matrix:
-    """A matrix; AnswerError for an environment that is none, and for rows of different lengths."""
+def matrix(begin: str, rows: Sequence[Sequence[Answer]], end: str) -> Answer:
+    """A matrix, or the list that a system of `cases` is; AnswerError for an environment that is none, and for rows of different lengths."""
     name = begin.removeprefix("begin{").removesuffix("}")
+    if name == "cases" == end.removeprefix("end{").removesuffix("}") and all(len(row) == 1 for row in rows):
+        return bare_list([row[0] for row in rows], ["AND"] * (len(rows) - 1))
     if name not in _MATRICES or end != f"end{{{name}}}":
         raise AnswerError(f"environment {name!r} is not supported")
     if len({len(row) for row in rows}) != 1 or sum(map(len, rows)) > MAX_ITEMS:

@@ -47,7 +47,7 @@ ALIASES: Final = {
     "smallsetminus": "setminus", "backslash": "setminus", "land": "and", "wedge": "and", "lor": "or", "vee": "or",
     "infin": "infty", "simeq": "approx", "doteq": "approx", "thickapprox": "approx",
     "varphi": "phi", "vartheta": "theta", "varepsilon": "epsilon", "varrho": "rho", "varsigma": "sigma",
-    "dots": "ldots", "cdots": "ldots", "dotsc": "ldots", "iint": "int", "ge ": ">=",
+    "bar": "overline", "dots": "ldots", "cdots": "ldots", "dotsc": "ldots", "iint": "int", "ge ": ">=",
     "Re": "re", "Im": "im", "mathrmd": "d", "langle": "langle", "rangle": "rangle", "implies": "unsupported",
 }  # fmt: skip
 
@@ -92,6 +92,11 @@ NUMERALS: Final = {
 }  # fmt: skip
 """The names of bases: 1011_{two}."""
 
+CONNECTORS: Final = {
+    "and": "AND", "or": "OR", "或": "OR", "或者": "OR", "和": "AND", "与": "AND", "且": "AND", "及": "AND",
+}  # fmt: skip
+"""Words between answers, as the grammar knows them."""
+
 ARTICLES: Final = frozenset(("a", "an", "the"))
 
 PHRASES: Final = {
@@ -111,6 +116,8 @@ PHRASES: Final = {
 SYNONYMS: Final = {
     ("dne",): ("does", "not", "exist"), ("doesn't", "exist"): ("does", "not", "exist"),
     ("limit", "does", "not", "exist"): ("does", "not", "exist"),
+    ("infinitely", "many", "solutions"): ("infinitely", "many"), ("infinite", "solutions"): ("infinitely", "many"),
+    ("infinitely", "many", "values"): ("infinitely", "many"),
     ("not", "defined"): ("undefined",), ("is", "undefined"): ("undefined",), ("undef",): ("undefined",),
     ("是",): ("yes",), ("否",): ("no",),
 }  # fmt: skip

@@ -50,13 +50,14 @@ _REPEATED: Final = r"(?:\\(?:overline|bar|dot)\s*(?:\{\s*\d+\s*\}|\d)|\(\d+\))"
 _GROUP: Final = r"(?:,\\!\s*|\{,\}|\\[,!:;]|\\[ ]|~|[ ]|\\thinspace\s?|_(?=\d{3}(?!\d)))"
 _PATTERN: Final = rf"""
       (?P<skip>     \s+ | \\[,;:!>\ ] | ~ | \\(?:h|v|m)space\*?\s*\{{[^{{}}]*\}} | \\(?:label|tag)\{{[^{{}}]*\}} )
-    | (?P<based>    \d[0-9A-Za-z]*_(?:\d+|\{{[0-9a-z]+\}}) | \(\d+\)_(?:\d+|\{{[0-9a-z]+\}}) | 0[xXbBoO][0-9A-Fa-f]+ )
+    | (?P<based>    \d+_(?:\d+|\{{[0-9a-z]+\}}) | \d[0-9A-Za-z]*_(?:[1-3]\d|\{{(?:[1-3]\d|[a-z]+)\}}) | \(\d+\)_(?:\d+|\{{[0-9a-z]+\}}) | 0[xXbBoO][0-9A-Fa-f]+ )
     | (?P<letters>  (?:[A-F][0-9A-F]+|[a-f]+[0-9][0-9a-f]*)_(?:1[1-6](?!\d)|\{{1[1-6]\}}) )
     | (?P<repeating>\d*\.\d*{_REPEATED} | \d*\.\d*?(?P<last>\d)(?P=last){{2,}}(?:\.\.\.|\\(?:ldots|dots|cdots)) )
     | (?P<grouped>  \d{{1,3}}(?:{_GROUP}\d{{3}})+(?![\d])(?:\.\d+)? )
     | (?P<thousands>\d{{1,3}}(?:,\d{{3}})+(?![\d])(?:\.\d+)? )
     | (?P<number>   (?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+(?![A-Za-z\d]))? )
     | (?P<text>     {_TEXT_COMMAND}\s*\{{(?P<inside>[^{{}}]*)\}} )
+    | (?P<bold>     \\mathbf\s*\{{\s*[RZQN]\s*\}} )
     | (?P<set>      \\(?:mathbb|mathcal|Bbb)\s*(?:\{{\s*[A-Z]\s*\}}|[A-Z])(?:\s*\^\s*\{{?[+*-]\}}?)? )
     | (?P<environ>  \\(?:begin|end)\s*\{{[A-Za-z]+\*?\}} )
     | (?P<command>  \\[A-Za-z]+ )
@@ -117,10 +118,10 @@ def _tokens_of(match: re.Match[str], *, inside_text: bool) -> Iterator[Token]:
         yield from _scan(inside, inside_text=True)
     elif kind == "command":
         yield from _command(found[1:])
-    elif kind == "set":
+    elif kind in ("set", "bold"):
         yield Token(Kind.COMMAND, "set " + "".join(re.findall(r"[A-Z+*-]", found)))
     elif kind == "word":
-        single = len(found) == 1 and not inside_text
+        single = len(found) == 1 and found.isascii() and not inside_text
         yield Token(Kind.TEXT if inside_text else Kind.LETTER if single else Kind.WORD, found)
     elif kind == "environ":
         yield Token(Kind.COMMAND, "".join(found[1:].split()))

@@ -114,6 +114,8 @@ def _operate_on_two(name: str, x: Fraction, y: Fraction) -> Fraction | None:
             return _root(x, y)
         case "binom":
             return _choose(x, y)
+        case "perm":
+            return _choose(x, y) * _factorial(y)
         case "mod":
             return _remainder(x, y)
         case "log":
