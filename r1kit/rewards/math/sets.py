@@ -130,7 +130,7 @@ def _bounds(relation: Relation, variable: str) -> Answer | None:
 
 
 def _solved(relation: Relation, variable: str) -> Answer:
-    from r1kit.rewards.math.values.symbolic import solution_set
+    from r1kit.rewards.math.values.solve import solution_set
 
     return as_set(solution_set(relation, variable))
 

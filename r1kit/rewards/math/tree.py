@@ -111,6 +111,26 @@ def substitute(node: Node, point: Mapping[str, Fraction]) -> Node:
     return node
 
 
+def replace(node: Node, name: str, value: Node) -> Node:
+    """The expression with `value` in place of a variable, except where an operator binds that name anew."""
+    match node:
+        case Var() if node.name == name:
+            return value
+        case Op(operation, args):
+            return Op(operation, tuple(replace(arg, name, value) for arg in args))
+        case Binder(operator, variable, bounds, body):
+            bounds = tuple(replace(bound, name, value) for bound in bounds)
+            return Binder(
+                operator, variable, bounds, body if variable == name else replace(body, name, value)
+            )
+    return node
+
+
+def mentioned(*nodes: Node) -> set[str]:
+    """The names of all variables in some expressions, bound ones too."""
+    return {part.name for node in nodes for part in walk(node) if isinstance(part, Var)}
+
+
 @dataclass(frozen=True, slots=True)
 class Unit:
     """A unit of measurement as powers of base units and its size in them.

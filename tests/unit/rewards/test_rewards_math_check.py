@@ -20,7 +20,7 @@ EQUAL = [
     (r"\frac{\sqrt2}{2}", r"\frac{1}{\sqrt2}"), (r"\frac1{\sqrt3+1}", r"\frac{\sqrt3-1}{2}"),
     (r"9\pi", "9π"), (r"\frac{\pi}{6}", "pi/6"), (r"6\pi", r"\pi*6"), ("0", r"\sin \pi"), ("1/2", r"\sin 30^\circ"),
     (r"\ln 9", r"2\ln 3"), ("3", r"\log_2 8"), (r"\sin^2 1", r"1-\cos^2 1"), ("-1", r"e^{i\pi}"), ("0", r"\sqrt{\sqrt2-\sqrt2}"),
-    ("3+4i", "4i+3"), ("2i", "(1+i)^2"), ("-1", "i^2"),
+    ("3+4i", "4i+3"), ("3-4i", r"\overline{3+4i}"), ("2i", "(1+i)^2"), ("-1", "i^2"),
     ("20%", "0.2"), ("20%", r"20\%"), ("20%", "20"), ("20", r"20\%"), ("20%", r"\frac15"), ("20%", r"20 \text{ percent}"),
     (r"45^\circ", "45"), (r"45^\circ", "45°"), (r"45^\circ", r"\frac{\pi}{4}"), (r"45^\circ", r"45\text{ degrees}"),
     (r"8\text{ cm}", "8"), ("8", r"8\text{ cm}"), (r"8\text{ cm}", "8 cm"), (r"8\text{ cm}", r"8\mathrm{~cm}"),
@@ -71,7 +71,7 @@ SEVERAL = [
 UNPARSABLE = [
     "1 2", "x2", "2+", "(2", "2)", "2 2 2", "5!!", r"\frac{1}{0}", "1/0", "0^{-1}", "14=14", r"\infty-\infty", "0=0", r"\tan 90^\circ", r"\ln 0",
     r"14 \text{ hundred}", r"\text{about } 14", "14?", "1,,2",
-    r"\write18{ls}", r"$(echo 14)", "None.x", "(14).__class__", "\u202e14", "14\x00", "14\ud800", r"\overline{3+4i}",
+    r"\write18{ls}", r"$(echo 14)", "None.x", "(14).__class__", "\u202e14", "14\x00", "14\ud800",
     "101_1", "1e99999", "1" * 4001, r"\begin{vmatrix}1\end{vmatrix}", r"\begin{pmatrix}1&2\\3\end{pmatrix}",
 ]  # fmt: skip
 

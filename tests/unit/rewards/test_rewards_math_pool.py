@@ -16,7 +16,7 @@ from worker_orders import LIMIT, becomes_true, is_running, make_pool, workers_of
 
 from r1kit.core.errors import EnvironmentError_
 from r1kit.core.rollout import Verdict
-from r1kit.rewards.math import pool as pool_module
+from r1kit.rewards.math.workers import pool as pool_module
 from r1kit.rewards.math.workers.pool import Pool, shared_pool
 
 CORRECT, WRONG, TIMED_OUT = Verdict.CORRECT, Verdict.WRONG, Verdict.TIMED_OUT

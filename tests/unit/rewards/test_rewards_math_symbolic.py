@@ -29,12 +29,8 @@ from r1kit.rewards.math.tree import (
 from r1kit.rewards.math.values.build import from_sympy, to_sympy
 from r1kit.rewards.math.values.evaluate import evaluate_exactly, evaluate_in
 from r1kit.rewards.math.values.irrational import Reals
-from r1kit.rewards.math.values.symbolic import (
-    _refuse_contradiction,
-    closed_form,
-    is_identically_zero,
-    solution_set,
-)
+from r1kit.rewards.math.values.solve import solution_set
+from r1kit.rewards.math.values.symbolic import _refuse_contradiction, closed_form, is_identically_zero
 
 X, Y, N, K, H = map(Var, "xynkh")
 PI, E, IMAGINARY = Const("pi"), Const("e"), Const("i")
