@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Final
 
+from r1kit.rewards.math.naming import names_quantity
 from r1kit.rewards.math.quantities import same_quantity, same_ratio, same_residue, same_time
 from r1kit.rewards.math.reading.spelling import GREEK
 from r1kit.rewards.math.sets import is_set, same_set
@@ -50,6 +51,8 @@ def same_answer(gold: Answer, answer: Answer) -> bool:
     gold, answer = _value_of(gold), _value_of(answer)
     if isinstance(gold, Choice) or isinstance(answer, Choice):
         return gold == answer
+    if _is_equation(answer) and not (_is_equation(gold) or isinstance(gold, Labelled)):
+        answer = _value_of_named(answer)
     if _is_equation(gold) or _is_equation(answer):
         return _same_equation(gold, answer)
     if isinstance(gold, Labelled) and isinstance(answer, Labelled) and _contradict(gold.label, answer.label):
@@ -95,6 +98,18 @@ def _value_of(answer: Answer) -> Answer:
                 raise AnswerError("an equation between numbers that says nothing")
             return Scalar(rest[-1])
     return answer
+
+
+def _value_of_named(answer: Answer) -> Answer:
+    """The value in `m + n = 1 + 115 = 116` and in the identity `6x/2 = 3x`; any other equation as it is."""
+    if not isinstance(answer, Relation):
+        return answer
+    first, *rest = answer.sides
+    if set(variables(first)).isdisjoint(variables(*rest)):
+        is_value = names_quantity(first) and all(same_expression(rest[-1], side) for side in rest[:-1])
+    else:
+        is_value = first not in rest and all(same_expression(first, side) for side in rest)
+    return Scalar(rest[-1]) if is_value else answer
 
 
 def _unlabelled(answer: Answer) -> Answer:

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from lark import Token as Terminal
 
-from r1kit.rewards.math.reading.labels import fold_label
+from r1kit.rewards.math.reading.labels import FUNCTION_LETTERS, fold_label
 from r1kit.rewards.math.reading.layout import arrange
 from r1kit.rewards.math.reading.numerals import read_based, read_number
-from r1kit.rewards.math.reading.runs import fraction_at, time_at, unit_at
+from r1kit.rewards.math.reading.runs import argument_at, fraction_at, time_at, unit_at
 from r1kit.rewards.math.reading.spelling import CALL_ALIASES, CALLS, CONNECTORS, FUNCTION_ALIASES, FUNCTIONS
 from r1kit.rewards.math.reading.tokens import WORDLIKE, Kind, Token
 from r1kit.rewards.math.reading.units import is_bare_unit, parse_unit
@@ -144,7 +144,12 @@ class _Folder:
             self._fold_plain("UNIT", parse_unit(["degrees", {"C": "celsius", "F": "fahrenheit"}[letter]]))
             return
         self.position += 1
-        self.emit("VAR", letter + self._subscript())
+        name = letter + self._subscript()
+        argument = argument_at(self.tokens, self.position) if letter in FUNCTION_LETTERS else None
+        if argument is not None:
+            name += argument[0]
+            self.position += argument[1]
+        self.emit("VAR", name)
 
     def _fold_letters(self, word: str) -> None:
         """A word as a product of one-letter variables; what follows, such as an exponent, belongs to the last."""
@@ -246,6 +251,9 @@ class _Folder:
         elif word in ("celsius", "fahrenheit") and last.type == "DEGREE":
             self.folded.pop()
             self._fold_plain("UNIT", parse_unit(["degrees", word]))
+        elif word == "of" and all(token.kind in WORDLIKE for token in self.tokens[self.position :]):
+            # "13/15 of the pie"
+            self.position = len(self.tokens)
         elif self._starts_unit(self.tokens[self.position]):
             self._fold_unit()
         elif splits_into_letters(self.text_at(0)):
@@ -291,7 +299,7 @@ class _Folder:
             raise AnswerError(f"unknown command {name!r}")
 
     def _fold_name_of_figure(self, figure: str) -> None:
-        """A triangle or an angle, which is called by its points and has no value."""
+        """A triangle or an angle, called by its points: a variable."""
         self.position += 1
         points = ""
         while (self.text_at(0).isalpha() and self.text_at(0).isupper()) or (
@@ -299,7 +307,7 @@ class _Folder:
         ):
             points += self.text_at(0).strip("{}")
             self.position += 1
-        self.emit("WORDS", (figure, points.lower()))
+        self.emit("VAR", f"{figure} {points}")
 
     def _fold_named_set(self, name: str) -> None:
         self._fold_plain("NAMEDSET", name)

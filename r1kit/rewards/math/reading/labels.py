@@ -8,7 +8,9 @@ from typing import Final
 from r1kit.rewards.math.reading.tokens import WORDLIKE, Kind, Token
 
 MAX_LABEL_TOKENS: Final = 24
-_FUNCTION_LETTERS: Final = frozenset("fghpqruvyFGHPQRSTVEALN")
+_SAYING: Final = frozenset(("is", "are", "equals"))
+FUNCTION_LETTERS: Final = frozenset("fghpqFGHPQ")
+_LETTERS_BEFORE_EQUALS: Final = FUNCTION_LETTERS | frozenset("ruvyRSTVEALN")
 _PROBABILITIES: Final = frozenset(("P", "E", "Pr", "Var", "Cov"))
 _MARKS: Final = frozenset(("angle", "triangle", "measuredangle", "overline", "{", "}", "m", "|", "(", ")"))
 _DEPTH: Final = {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}
@@ -19,6 +21,9 @@ def fold_label(tokens: Sequence[Token], start: int) -> tuple[str, int] | None:
 
     A single letter is no label here, but the left side of an equation.
     """
+    end = _end_of_sentence(tokens, start)
+    if end is not None:
+        return "".join(token.text for token in tokens[start:end]), end
     end = _first_equals(tokens, start)
     if end is None or end - start < 1:
         return None
@@ -26,6 +31,19 @@ def fold_label(tokens: Sequence[Token], start: int) -> tuple[str, int] | None:
     of_matrix = tokens[end + 1 : end + 2] and tokens[end + 1].text.startswith("begin{")
     if _is_worded(label) or _is_call(label) or _is_segment(label) or (of_matrix and _is_inverse(label)):
         return "".join(token.text for token in label), end + 1
+    return None
+
+
+def _end_of_sentence(tokens: Sequence[Token], start: int) -> int | None:
+    r"""Where the value begins in `\text{The least value of } a \text{ is } 3` and in `\text{Maximum: } 3`."""
+    words = tokens[start : start + MAX_LABEL_TOKENS]
+    if not words or words[0].kind not in WORDLIKE or len(words[0].text) < 3:
+        return None
+    for index, token in enumerate(words):
+        if (token.kind in WORDLIKE and token.text.lower() in _SAYING) or (token.text == ":" and index):
+            return start + index + 1
+        if token.kind not in (*WORDLIKE, Kind.LETTER):
+            return None
     return None
 
 
@@ -47,7 +65,9 @@ def _is_inverse(label: Sequence[Token]) -> bool:
 
 
 def _is_worded(label: Sequence[Token]) -> bool:
-    """Words such as "Area" or "total cost", perhaps with a remark in brackets behind them."""
+    r"""Words such as "Area" or "total cost", and `\deg f`."""
+    if label[0].kind is Kind.COMMAND and label[0].text in ("deg", "dim", "det", "rank"):
+        return True
     return (
         label[0].kind in WORDLIKE
         and len(label[0].text) > 2
@@ -65,7 +85,7 @@ def _is_call(label: Sequence[Token]) -> bool:
         rest = rest[1:]
     if not rest or rest[-1].text != ")" or any(token.text in "()" for token in rest[1:-1]):
         return False
-    return name in _PROBABILITIES or (name in _FUNCTION_LETTERS and len(rest) <= 5)
+    return name in _PROBABILITIES or (name in _LETTERS_BEFORE_EQUALS and len(rest) <= 5)
 
 
 def _is_segment(label: Sequence[Token]) -> bool:

@@ -65,6 +65,20 @@ def fraction_at(tokens: Sequence[Token], start: int) -> tuple[Fraction, int] | N
     return Fraction(int(above), int(below)), length
 
 
+def argument_at(tokens: Sequence[Token], start: int) -> tuple[str, int] | None:
+    """The bracket with one number or variable that makes f a function, as in f(2), f(-1) and f(x), and its length."""
+    texts = [token.text for token in tokens[start : start + 4]]
+    match texts:
+        case ["(", value, ")", *_]:
+            length = 3
+        case ["(", "-", value, ")"]:
+            length = 4
+        case _:
+            return None
+    is_argument = value.isdigit() or (len(value) == 1 and value.isalpha())
+    return ("".join(texts[:length]), length) if is_argument else None
+
+
 def unit_at(tokens: Sequence[Token], start: int) -> tuple[list[str], int]:
     """The words and signs of the unit that begins at `start`, and its length in tokens."""
     end = start
@@ -80,7 +94,7 @@ def _continues_unit(tokens: Sequence[Token], index: int) -> bool:
     if token.text in ("/", "*"):
         return index + 1 < len(tokens) and tokens[index + 1].kind in (*WORDLIKE, Kind.LETTER)
     if token.kind is Kind.LETTER:
-        return previous in ("/", "*")
+        return previous in ("/", "*", "of")
     if token.kind is Kind.NUMBER or token.text == "-":
         return previous in ("^", "-") or (previous == "{" and tokens[index - 2].text == "^")
     if token.text == "}":

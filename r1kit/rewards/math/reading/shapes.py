@@ -141,6 +141,10 @@ def relation(sides: Sequence[Answer], operators: Sequence[str]) -> Answer:
             return _named_values(first, right)
         if right is not None and _is_variable(right) and not _is_variable(first):
             first, right = right, first
+        if all(isinstance(side, Matrix) for side in sides):
+            return sides[-1]
+        if isinstance(first, Scalar) and first.node in (Const("e"), Const("i")) and right is not None:
+            return Labelled(first.node.name, right)
         if isinstance(first, Scalar) and isinstance(first.node, Var):
             value = right if right is not None else relation(rest, operators[1:])
             return Labelled(first.node.name, value)

@@ -114,7 +114,7 @@ def _tokens_of(match: re.Match[str], *, inside_text: bool) -> Iterator[Token]:
     kind, found = match.lastgroup, match[0]
     if kind == "text":
         # "Yes." and "2 p.m.": a full stop in a text says nothing, a decimal point does.
-        inside = re.sub(r"\.(?!\d)|(?<=[A-Za-z])-(?=[A-Za-z])", " ", match["inside"])
+        inside = re.sub(r"\.(?!\d)|\b[a-z]-(?=[A-Za-z])|(?<=[A-Za-z])-(?=[A-Za-z])", " ", match["inside"])
         yield from _scan(inside, inside_text=True)
     elif kind == "command":
         yield from _command(found[1:])

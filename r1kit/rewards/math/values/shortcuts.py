@@ -7,7 +7,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, Final
 
-from r1kit.rewards.math.tree import Node, Op
+from r1kit.rewards.math.tree import INFINITY, Node, Num, Op, walk
 
 MAX_FACTORS: Final = 1_000
 MAX_MODULUS_BITS: Final = 2_000
@@ -20,6 +20,8 @@ def shortcut(name: str, args: tuple[Node, ...], value: Callable[[Node], Any]) ->
     `value` gives the value of a part, and raises AnswerError as usual where that is undefined or too large.
     """
     match name, args:
+        case "pow", (Num(base), exponent) if base == 1 and INFINITY not in walk(exponent):
+            return base
         case "mod", (Op("pow", (base, exponent)), modulus):
             return _power_modulo(value(base), value(exponent), value(modulus))
         case "div", (Op("factorial", (above,)), Op("factorial", (below,))):

@@ -29,7 +29,7 @@ LIBRARIES: Final = ("mpmath", "sympy")
 
 START_ATTEMPTS: Final = 3
 # Then a worker is replaced, so that what sympy keeps does not add up.
-MOST_ANSWERS: Final = 3000
+MOST_ANSWERS: Final = 20_000
 
 
 class Pool:

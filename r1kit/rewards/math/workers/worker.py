@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from r1kit.core.rollout import Verdict
-from r1kit.rewards.math.decide import why_gold_is_unusable
 
 Decide: TypeAlias = Callable[[str, str], Verdict]
 
@@ -116,6 +115,8 @@ def _answer(decide: Decide, line: bytes, limit_seconds: float) -> dict[str, Any]
     try:
         question = json.loads(line)
         if "answer" not in question:
+            from r1kit.rewards.math.decide import why_gold_is_unusable
+
             return {"reason": why_gold_is_unusable(question["gold"])}
         return {"verdict": Verdict(decide(question["gold"], question["answer"]))}
     except MemoryError:
