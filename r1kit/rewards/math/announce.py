@@ -46,8 +46,10 @@ _NOT_MEANT: Final = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _TAKEN_BACK: Final = re.compile(
-    r"\b(?:wait[,.!…—-]|oops|scratch that|correction:|on second thought|let me re|i made an? |actually,? (?:no|it|that)\b)",
-    re.IGNORECASE,
+    r"""\bwait[,.!…—-] | \b(?:oops|scratch\ that|correction:|on\ second\ thought|let\ me\ re|i\ made\ an?\ )
+        | \bactually,?\ (?:no|it|that)\b | (?<=[.!?]\s)no,
+        | \b(?:is|that's|was)\s(?:wrong|incorrect|not\s(?:right|correct))\b""",
+    re.VERBOSE | re.IGNORECASE,
 )
 
 # What the announcement itself leaves behind ("**Answer:** 14"), but not the emphasis that the answer begins with.

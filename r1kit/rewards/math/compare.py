@@ -191,6 +191,9 @@ def _same_shape(gold: Answer, answer: Answer) -> bool:
         case (Words(words), Scalar(node)) | (Scalar(node), Words(words)):
             return _spelled_out(node) == "".join(words)
     if isinstance(answer, Items) and answer.brackets == "" and len(answer.items) > 1:
+        if all(_same_item(answer.items[0], other) for other in answer.items[1:]):
+            # The same thing twice is one candidate.
+            return same_answer(gold, answer.items[0])
         raise SeveralCandidates("several answers where one is asked for")
     return False
 
@@ -212,9 +215,10 @@ def _same_ratio_or_time(gold: Ratio | Time, answer: Answer) -> bool:
 
 
 def _spelled_out(node: Node) -> str | None:
-    """The letters of a word that was read as a product of variables."""
+    """The points of a figure that were read as a product of variables: AB for the words "AB"."""
     if isinstance(node, Op) and node.name == "mul" and all(isinstance(arg, Var) for arg in node.args):
-        return "".join(arg.name.lower() for arg in node.args if isinstance(arg, Var))
+        name = "".join(arg.name for arg in node.args if isinstance(arg, Var))
+        return name.lower() if name.isupper() else None
     return None
 
 
@@ -225,10 +229,13 @@ def _same_items(gold: Items | Matrix, answer: Items | Matrix) -> bool:
         return _same_vector(gold, answer)
     if _are_values_by_name(gold) and _are_values_by_name(answer):
         return _same_by_name(gold, answer)
+    if _are_values_by_name(gold) or _are_values_by_name(answer):
+        return _same_in_order_of_names(gold, answer)
+    if gold.brackets in _ORDERED and answer.brackets == "":
+        may_be_bare = gold.brackets != "[]" or len(gold.items) >= _MIN_LIST_IN_BRACKETS
+        return may_be_bare and _is_sequence(answer) and _same_ordered(gold.items, answer.items)
     if {gold.brackets, answer.brackets} <= {"", "{}"}:
         return _same_unordered(_distinct(gold, answer), _distinct(answer, gold))
-    if gold.brackets in _ORDERED and answer.brackets == "":
-        return _same_ordered(gold.items, _in_order_of_names(answer))
     if gold.brackets == "" and answer.brackets in ("()", "[]"):
         return len(gold.items) >= _MIN_LIST_IN_BRACKETS and _same_ordered(gold.items, answer.items)
     same_brackets = gold.brackets == answer.brackets or {gold.brackets, answer.brackets} == {"()", "<>"}
@@ -236,8 +243,8 @@ def _same_items(gold: Items | Matrix, answer: Items | Matrix) -> bool:
 
 
 def _are_values_by_name(items: Items) -> bool:
-    """Whether the items are `x = 1, y = 2`, each variable once."""
-    names = [item.label for item in items.items if isinstance(item, Labelled)]
+    """Whether the items are `x = 1, y = 2`, each variable once; x_1 and x_2 are two values of x."""
+    names = [item.label.partition("_")[0] for item in items.items if isinstance(item, Labelled)]
     return len(set(names)) == len(items.items) > 1
 
 
@@ -249,13 +256,26 @@ def _same_by_name(gold: Items, answer: Items) -> bool:
     return one.keys() == two.keys() and all(same_answer(one[name], two[name]) for name in one)
 
 
+def _same_in_order_of_names(gold: Items, answer: Items) -> bool:
+    """Whether `x = 1, y = 2` and a tuple without names agree in their order; the coordinates x, y, z have one."""
+    named, bare = (gold, answer) if _are_values_by_name(gold) else (answer, gold)
+    if bare.brackets not in ("()", "<>") and not (named is gold and _is_sequence(bare)):
+        return False
+    one, two = (_in_order_of_names(side) for side in (gold, answer))
+    return _same_ordered(one, two)
+
+
 def _in_order_of_names(items: Items) -> Sequence[Answer]:
-    """The coordinates x, y, z in their order, whatever order they are named in."""
-    if _are_values_by_name(items) and {
-        item.label for item in items.items if isinstance(item, Labelled)
-    } <= set("xyz"):
+    labels = {item.label for item in items.items if isinstance(item, Labelled)}
+    if _are_values_by_name(items) and labels <= set("xyz"):
         return sorted(items.items, key=lambda item: item.label if isinstance(item, Labelled) else "")
     return items.items
+
+
+def _is_sequence(items: Items) -> bool:
+    """Whether a bare list may stand for a tuple: not "1 or 2", and not several values of one variable."""
+    labels = [item.label for item in items.items if isinstance(item, Labelled)]
+    return items.brackets == "" and items.joiner == "," and len(set(labels)) == len(labels)
 
 
 def _same_vector(gold: Items | Matrix, answer: Items | Matrix) -> bool:
@@ -266,7 +286,7 @@ def _same_vector(gold: Items | Matrix, answer: Items | Matrix) -> bool:
 
 def _as_row(side: Items | Matrix) -> Sequence[Answer] | None:
     if isinstance(side, Items):
-        return side.items if side.brackets in _ORDERED or side.brackets == "" else None
+        return side.items if side.brackets in _ORDERED or _is_sequence(side) else None
     if len(side.rows) == 1:
         return side.rows[0]
     if all(len(row) == 1 for row in side.rows):

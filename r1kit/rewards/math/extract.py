@@ -44,6 +44,13 @@ _FENCE: Final = re.compile(r"^[ \t]*(?P<mark>`{3,}|~{3,})(?P<info>[^\n]*)$", re.
 _NOT_CODE: Final = frozenset({"", "latex", "tex", "math", "text", "plaintext", "markdown", "md"})
 
 
+_CHANGES_BEFORE: Final = re.compile(
+    r"(?:\d|-|−|≠\s*|\\neq?\s*|\\not\s*=\s*|\\sqrt\s*\{|\\frac\s*\{[^{}]*\}\s*\{)$"
+)
+_CHANGES_BEHIND: Final = re.compile(r"\^(?!\s*\{?\s*\\circ)")
+_NEARBY: Final = 20
+
+
 class _Box(NamedTuple):
     """Where a box starts and what it holds; `end` is -1 for one that is cut off or unclear."""
 
@@ -142,7 +149,7 @@ def _chains(found: list[_Box]) -> list[list[_Box]]:
 def _last_list(text: str, found: list[_Box]) -> str | None:
     """The contents of the last box and of those right before it; None when one is cut off or empty."""
     chains = _chains(found)
-    if not chains or chains[-1][0].end < 0:
+    if not chains or chains[-1][0].end < 0 or _is_part_of_more(text, chains[-1][0]):
         return None
     first = len(chains) - 1
     while first > 0 and _BETWEEN.fullmatch(text, chains[first - 1][0].end, chains[first][0].start):
@@ -155,6 +162,12 @@ def _last_list(text: str, found: list[_Box]) -> str | None:
         is_or = previous and _OR.search(text, previous[0].end, chain[0].start)
         contents.setdefault(content, " or " if is_or else ", ")
     return "".join(joiner + content for content, joiner in contents.items())[2:]
+
+
+def _is_part_of_more(text: str, box: _Box) -> bool:
+    r"""Whether what touches a box changes what it says: `-\boxed{5}`, `\ne\boxed{5}`, `\boxed{5}^2`."""
+    before = text[max(0, box.start - _NEARBY) : box.start]
+    return bool(_CHANGES_BEFORE.search(before) or _CHANGES_BEHIND.match(text, box.end))
 
 
 def _content(text: str, chain: list[_Box]) -> str:

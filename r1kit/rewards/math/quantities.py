@@ -13,6 +13,7 @@ from r1kit.rewards.math.tree import (
     Answer,
     AnswerError,
     Based,
+    Const,
     Node,
     Num,
     Op,
@@ -27,6 +28,8 @@ from r1kit.rewards.math.tree import (
 from r1kit.rewards.math.values.equality import same_expression
 
 _NOON: Final = 12
+_ZERO: Final = Num(Fraction(0))
+_SIGNS: Final = frozenset(("percent", "degree", "radian"))
 
 
 def same_quantity(gold: Scalar, answer: Scalar) -> bool:
@@ -36,7 +39,7 @@ def same_quantity(gold: Scalar, answer: Scalar) -> bool:
     behind a number is a unit where the gold has one: "5 m" for 5 metres.
     """
     factor = conversion_factor(gold.unit, answer.unit)
-    if factor is None:
+    if factor is None or _sign_faces_unit(gold, answer) or _sign_faces_unit(answer, gold):
         return False
     if answer.unit is None and gold.unit is not None:
         as_unit = _with_letter_as_unit(answer.node)
@@ -44,6 +47,11 @@ def same_quantity(gold: Scalar, answer: Scalar) -> bool:
             return same_quantity(gold, as_unit)
     node = answer.node if factor == 1 else Op("mul", (answer.node, Num(factor)))
     return any(same_expression(one, two) for one, two in _readings(gold.node, node))
+
+
+def _sign_faces_unit(one: Scalar, two: Scalar) -> bool:
+    """Whether the one has a sign such as % and the other a unit: 5 % is not 5 cm."""
+    return two.unit is not None and _has_sign(one.node)
 
 
 def _readings(gold: Node, answer: Node) -> Iterator[tuple[Node, Node]]:
@@ -60,7 +68,9 @@ def _bared(node: Node, other: Node) -> Iterator[Node]:
     match node:
         case Op("neg", (inner,)):
             yield from (Op("neg", (bare,)) for bare in _bared(inner, other))
-        case Op(("percent" | "degree") as name, (inner,)) if not _has_sign(other, name):
+        case Op("percent", (inner,)) if not _has_sign(other):
+            yield inner
+        case Op("degree", (inner,)) if not _has_sign(other) and Const("pi") not in walk(inner):
             yield inner
         case Based(digits) if not _has_base(other) and digits.isdecimal():
             yield Num(Fraction(digits))
@@ -69,8 +79,8 @@ def _bared(node: Node, other: Node) -> Iterator[Node]:
             yield read_based(name)
 
 
-def _has_sign(node: Node, name: str) -> bool:
-    return any(isinstance(part, Op) and part.name == name for part in walk(node))
+def _has_sign(node: Node) -> bool:
+    return any(isinstance(part, Op) and part.name in _SIGNS for part in walk(node))
 
 
 def _has_base(node: Node) -> bool:
@@ -126,10 +136,15 @@ def same_ratio(gold: Ratio | Time, answer: Answer) -> bool:
     one = _parts(gold)
     if isinstance(answer, Ratio | Time):
         two = _parts(answer)
-        if len(one) != len(two):
+        if len(one) != len(two) or _is_time_gone_wrong(gold, two) or _is_time_gone_wrong(answer, one):
             return False
+        if any(same_expression(part, _ZERO) for part in (*one, *two)):
+            # A ratio with a zero in it is proportional to too much.
+            return all(map(same_expression, one, two))
         crossed = ((a, b, c, d) for a, b in zip(one, two, strict=True) for c, d in zip(one, two, strict=True))
         return all(same_expression(Op("mul", (a, d)), Op("mul", (c, b))) for a, b, c, d in crossed)
+    if isinstance(gold, Time) and gold.seconds:
+        return False
     if (
         not isinstance(answer, Scalar)
         or answer.unit is not None
@@ -140,10 +155,17 @@ def same_ratio(gold: Ratio | Time, answer: Answer) -> bool:
     return same_expression(Op("div", one), answer.node)
 
 
+def _is_time_gone_wrong(side: Ratio | Time, other: tuple[Node, ...]) -> bool:
+    """Whether a time faces something like 4:60, which is not the ratio that it might be."""
+    minutes = other[1]
+    return isinstance(side, Time) and isinstance(minutes, Num) and 60 <= minutes.value < 100
+
+
 def _parts(ratio: Ratio | Time) -> tuple[Node, ...]:
     """The terms of a ratio; those of "3:20", which could be a time as well, are 3 and 20."""
     if isinstance(ratio, Ratio):
         return ratio.parts
     if ratio.meridiem:
         raise AnswerError("a time of day beside a ratio")
-    return tuple(Num(Fraction(part)) for part in (ratio.hours, ratio.minutes))
+    fields = (ratio.hours, ratio.minutes, ratio.seconds) if ratio.seconds else (ratio.hours, ratio.minutes)
+    return tuple(Num(Fraction(part)) for part in fields)

@@ -34,8 +34,7 @@ from r1kit.rewards.math.tree import (
     Words,
 )
 
-MAX_MARKS: Final = 3
-_MARKS: Final = {"BANG": "factorial", "PERCENT": "percent", "DEGREE": "degree"}
+_MARKS: Final = {"RADIAN": "radian", "BANG": "factorial", "PERCENT": "percent", "DEGREE": "degree"}
 _INVERSES: Final = frozenset(("sin", "cos", "tan", "cot", "sec", "csc"))
 
 
@@ -106,8 +105,9 @@ class Builder(Transformer):  # type: ignore[type-arg]
         raise AnswerError("an approximate value")
 
     def chain(self, parts: list[Any]) -> Any:
-        # A side behind an approximation sign is a remark on the exact one before it.
-        parts = [part for part in parts[:-2] if part is not None] if len(parts) > 2 else parts[:1]
+        *parts, sign, remark = parts
+        if sign is not None:
+            parts[-1] = shapes.approximated(parts[-1], remark)
         if len(parts) == 1:
             return parts[0]
         return shapes.relation(parts[::2], [token.value for token in parts[1::2]])
@@ -142,7 +142,7 @@ class Builder(Transformer):  # type: ignore[type-arg]
         return answer
 
     def measured(self, parts: list[Any]) -> Answer:
-        values = [_node(part if shapes.is_node(part) else Num(part.value)) for part in parts[::2]]
+        values = [_node(parts[0]), *(Num(part.value) for part in parts[2::2])]
         return shapes.measured(values, [token.value for token in parts[1::2]])
 
     def amount(self, parts: list[Any]) -> Answer:
@@ -206,8 +206,8 @@ class Builder(Transformer):  # type: ignore[type-arg]
 
     def marks(self, parts: list[Any]) -> list[str]:
         names = [_MARKS[token.type] for token in parts]
-        if len(names) > MAX_MARKS or names.count("factorial") > 1:
-            raise AnswerError("a double factorial")
+        if len(set(names)) < len(names):
+            raise AnswerError("a sign twice")
         return names
 
     def counted(self, parts: list[Any]) -> Any:
@@ -275,27 +275,22 @@ class Builder(Transformer):  # type: ignore[type-arg]
     def function(self, parts: list[Any]) -> Any:
         if len(parts) == 1:
             return parts[0]
-        name, exponent, argument = parts[0].value, parts[1], _node(parts[2])
+        name, exponent, argument, *behind = parts[0].value, parts[1], _node(parts[2]), *parts[3:]
         if exponent == Num(Fraction(-1)):
             if name not in _INVERSES:
                 raise AnswerError(f"the inverse of {name}")
-            return Op(f"arc{name}", (argument,))
-        node = (
-            Op("log", (argument, Num(Fraction(int(name[3:])))))
-            if name in ("log10", "log2")
-            else Op(name, (argument,))
-        )
-        return node if exponent is None else Op("pow", (node, exponent))
+            return _raised(Op(f"arc{name}", (argument,)), *behind)
+        is_log = name == "log10"
+        node = Op("log", (argument, Num(Fraction(10)))) if is_log else Op(name, (argument,))
+        return _raised(node, exponent, *behind)
 
     def log(self, parts: list[Any]) -> Node:
-        _, _, base, exponent, argument = parts
-        node = Op("log", (_node(argument), _node(base)))
-        return node if exponent is None else Op("pow", (node, exponent))
+        _, _, base, exponent, argument, *behind = parts
+        return _raised(Op("log", (_node(argument), _node(base))), exponent, *behind)
 
     def plain_log(self, parts: list[Any]) -> Node:
-        _, exponent, argument = parts
-        node = Op("log", (_node(argument),))
-        return node if exponent is None else Op("pow", (node, exponent))
+        _, exponent, argument, *behind = parts
+        return _raised(Op("log", (_node(argument),)), exponent, *behind)
 
     def big_operator(self, parts: list[Any]) -> Node:
         name, variable, first, last, body = parts[0].value, parts[3].value, parts[5], parts[8], parts[9]
@@ -340,6 +335,13 @@ class Builder(Transformer):  # type: ignore[type-arg]
 
     def row(self, parts: list[Any]) -> list[Any]:
         return [_settled(part) for part in parts[::2]]
+
+
+def _raised(node: Node, *exponents: Node | None) -> Node:
+    r"""The function with the exponent of `\sin^2 x` or of `\sin(x)^2`."""
+    for exponent in exponents:
+        node = node if exponent is None else Op("pow", (node, exponent))
+    return node
 
 
 def _signed(signs: Sequence[str], node: Node) -> Node:

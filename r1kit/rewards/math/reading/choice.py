@@ -9,6 +9,25 @@ from r1kit.rewards.math.reading.tokens import WORDLIKE, Kind, Token
 from r1kit.rewards.math.tree import Choice
 
 LETTERS: Final = frozenset("ABCDEFGHIJ")
+_SPOILING: Final = frozenset(
+    (
+        "or",
+        "and",
+        "not",
+        "is",
+        "are",
+        "no",
+        "nor",
+        "unless",
+        "but",
+        "both",
+        "wrong",
+        "incorrect",
+        "maybe",
+        "if",
+        "either",
+    )
+)
 _INTRODUCTIONS: Final = frozenset(("option", "choice", "answer", "is", "the", "correct"))
 
 
@@ -44,12 +63,14 @@ def _letter_before_content(tokens: Sequence[Token]) -> str | None:
     content = plain[start + 2 :]
     if content[0].kind is Kind.SYMBOL and content[0].text not in ("(", "[", "-", "\\{"):
         return None
-    if any(
-        _as_letter(token) and index + 1 < len(content) and content[index + 1].text == ")"
-        for index, token in enumerate(content)
-    ):
+    if any(_as_letter(token) or _spoils(token) for token in content):
         return None
     return _as_letter(plain[start])
+
+
+def _spoils(token: Token) -> bool:
+    """Whether a word takes the letter before it back, or puts another beside it; so do letters side by side."""
+    return token.kind in WORDLIKE and (token.text.lower() in _SPOILING or set(token.text) <= LETTERS)
 
 
 def _as_letter(token: Token) -> str | None:

@@ -33,6 +33,9 @@ _SYMBOLS: Final = {
     "\\}": "RBRACE", ",": "COMMA", ":": "COLON", "\\\\": "ROWEND", "&": "AMP",
     "=": "REL", "!=": "REL", "<": "REL", ">": "REL", "<=": "REL", ">=": "REL",
 }  # fmt: skip
+_SIGNS: Final = {
+    "percent": "PERCENT", "degree": "DEGREE", "degrees": "DEGREE", "radian": "RADIAN", "radians": "RADIAN", "rad": "RADIAN",
+}  # fmt: skip
 _SCALES: Final = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _SEPARATORS: Final = frozenset(("COMMA", "AND", "OR", "LPAR", "LSQB", "LBRACE", "LANGLE", "MID"))
 _OPENING: Final = frozenset(("LPAR", "LSQB", "LGROUP", "LBRACE", "LANGLE", "ABS_OPEN", "LFLOOR", "LCEIL"))
@@ -46,6 +49,7 @@ _OPERAND_ENDS: Final = _CLOSING | {
     "BANG",
     "PERCENT",
     "DEGREE",
+    "RADIAN",
     "END",
 }
 
@@ -120,7 +124,7 @@ class _Folder:
         self.position += length
 
     def _fold_number(self, token: Token) -> None:
-        if self.folded and self.folded[-1].type == "BANG":
+        if self.folded and self.folded[-1].type == "BANG" and self.text_at(1) == "!":
             self.emit("TIMES", "*")
         time = (
             None if self.folded and self.folded[-1].type == "COLON" else time_at(self.tokens, self.position)
@@ -129,7 +133,8 @@ class _Folder:
             self._fold_plain("TIME", *time)
             return
         whole = read_number(token.text)
-        part = fraction_at(self.tokens, self.position + 1) if token.text.isdigit() else None
+        may_be_mixed = token.text.isdigit() and not (self.folded and self.folded[-1].type == "DIVIDE")
+        part = fraction_at(self.tokens, self.position + 1) if may_be_mixed else None
         if part is not None:
             self._fold_plain("MIXED", whole + part[0], 1 + part[1])
         else:
@@ -213,7 +218,7 @@ class _Folder:
     def _fold_name(self, word: str) -> bool:
         """A function or constant that is written like a word."""
         name = FUNCTION_ALIASES.get(word, CALL_ALIASES.get(word, word))
-        if name in FUNCTIONS or name in ("log10", "log2"):
+        if name in FUNCTIONS or name == "log10":
             self._fold_plain("FUNC", name)
         elif name == "log":
             self._fold_plain("LOG", name)
@@ -246,8 +251,8 @@ class _Folder:
         if word in _SCALES and last.type == "NUMBER":
             self.folded[-1] = Terminal("NUMBER", last.value * _SCALES[word])
             self.position += 1
-        elif word in ("percent", "degree", "degrees") and not self._names_temperature():
-            self._fold_plain("PERCENT" if word == "percent" else "DEGREE", word)
+        elif word in _SIGNS and not self._names_temperature():
+            self._fold_plain(_SIGNS[word], word)
         elif word in ("celsius", "fahrenheit") and last.type == "DEGREE":
             self.folded.pop()
             self._fold_plain("UNIT", parse_unit(["degrees", word]))

@@ -5,9 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from r1kit.rewards.math.reading.spelling import FUNCTIONS
 from r1kit.rewards.math.reading.tokens import WORDLIKE, Kind, Token
 
 MAX_LABEL_TOKENS: Final = 24
+_DENYING: Final = frozenset(
+    (
+        "not",
+        "wrong",
+        "incorrect",
+        "but",
+        "never",
+        "isn't",
+        "no",
+        "unless",
+        "false",
+        "except",
+        "neither",
+        "nor",
+    )
+)
 _SAYING: Final = frozenset(("is", "are", "equals"))
 FUNCTION_LETTERS: Final = frozenset("fghpqFGHPQ")
 _LETTERS_BEFORE_EQUALS: Final = FUNCTION_LETTERS | frozenset("ruvyRSTVEALN")
@@ -37,10 +54,14 @@ def fold_label(tokens: Sequence[Token], start: int) -> tuple[str, int] | None:
 def _end_of_sentence(tokens: Sequence[Token], start: int) -> int | None:
     r"""Where the value begins in `\text{The least value of } a \text{ is } 3` and in `\text{Maximum: } 3`."""
     words = tokens[start : start + MAX_LABEL_TOKENS]
+    if any(token.text.lower() in _DENYING for token in words):
+        return None
     if not words or words[0].kind not in WORDLIKE or len(words[0].text) < 3:
         return None
     for index, token in enumerate(words):
-        if (token.kind in WORDLIKE and token.text.lower() in _SAYING) or (token.text == ":" and index):
+        if (token.kind in WORDLIKE and token.text.lower() in _SAYING) or (
+            token.text == ":" and words[0].kind is Kind.TEXT
+        ):
             return start + index + 1
         if token.kind not in (*WORDLIKE, Kind.LETTER):
             return None
@@ -68,6 +89,8 @@ def _is_worded(label: Sequence[Token]) -> bool:
     r"""Words such as "Area" or "total cost", and `\deg f`."""
     if label[0].kind is Kind.COMMAND and label[0].text in ("deg", "dim", "det", "rank"):
         return True
+    if any(token.text.lower() in _DENYING for token in label) or label[0].text in FUNCTIONS:
+        return False
     return (
         label[0].kind in WORDLIKE
         and len(label[0].text) > 2

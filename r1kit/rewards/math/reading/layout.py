@@ -27,7 +27,7 @@ def arrange(tokens: Sequence[Token]) -> list[Token]:
     """The tokens with everything rewritten that TeX reads in an order of its own; AnswerError where it cannot be."""
     arranged = list(tokens)
     steps: tuple[Callable[[list[Token]], list[Token]], ...] = (
-        _without_decorations, _with_prefix, _with_arguments, _with_log_bases, _with_unit_fractions, _with_arrays, _with_angles, _with_unions_of_relations, _with_choices_of_several,
+        _without_decorations, _with_index_letters, _with_prefix, _with_arguments, _with_log_bases, _with_unit_fractions, _with_arrays, _with_angles, _with_unions_of_relations, _with_choices_of_several,
         _with_derivatives, _with_differentials_behind, _with_differentials,
         _with_set_builders, _with_bars, _without_empty_braces,
     )  # fmt: skip
@@ -114,7 +114,8 @@ def _cut_argument(tokens: list[Token]) -> tuple[list[Token], list[Token]]:
 
 
 def _split_first(token: Token) -> tuple[Token, Token | None]:
-    splits = token.kind in (Kind.NUMBER, Kind.WORD) and len(token.text) > 1 and token.text.isalnum()
+    is_number = token.kind is Kind.NUMBER and token.text.isdigit()
+    splits = (is_number or (token.kind is Kind.WORD and token.text.isalpha())) and len(token.text) > 1
     if not splits:
         return token, None
     rest = token.text[1:]
@@ -128,22 +129,28 @@ def _with_unit_fractions(tokens: list[Token]) -> list[Token]:
     done: list[Token] = []
     index = 0
     while index < len(tokens):
-        match tokens[index : index + 7]:
-            case [
-                Token(Kind.COMMAND, "frac"),
-                _,
-                Token(Kind.TEXT) as above,
-                _,
-                _,
-                Token(Kind.TEXT) as below,
-                _,
-            ]:
-                done += [above, Token(Kind.SYMBOL, "/"), below]
-                index += 7
+        match tokens[index : index + 3]:
+            case [Token(Kind.COMMAND, "frac"), _, Token(Kind.TEXT)]:
+                middle = _end_of_group(tokens, index + 2)
+                end = _end_of_group(tokens, middle + 2)
+                done += [*tokens[index + 2 : middle], Token(Kind.SYMBOL, "/"), *tokens[middle + 2 : end]]
+                index = end + 1
             case _:
                 done.append(tokens[index])
                 index += 1
     return done
+
+
+def _with_index_letters(tokens: list[Token]) -> list[Token]:
+    r"""The i of `\sum_{i=1}` is an index everywhere, and not the imaginary unit."""
+    texts = [token.text for token in tokens]
+    heads = [texts[index + 1 : index + 5] for index, text in enumerate(texts) if text in ("sum", "prod")]
+    if ["_", "{", "i", "="] not in heads:
+        return tokens
+    is_index = [token.kind is Kind.LETTER and token.text == "i" for token in tokens]
+    return [
+        Token(Kind.LETTER, "index") if found else token for found, token in zip(is_index, tokens, strict=True)
+    ]
 
 
 def _with_angles(tokens: list[Token]) -> list[Token]:

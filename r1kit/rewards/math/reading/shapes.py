@@ -125,6 +125,14 @@ def _added(scalars: Sequence[Scalar]) -> Scalar:
     return Scalar(Op("add", tuple(terms)), smallest)
 
 
+def approximated(exact: Answer, remark: Answer) -> Answer:
+    """An exact value with its rounded one behind it, which must be close to it."""
+    match exact, remark:
+        case Scalar(node, unit), Scalar(rounded, other) if other in (None, unit):
+            return Scalar(Op("approx", (node, rounded)), unit)
+    raise AnswerError("an approximation of something that is no number")
+
+
 def relation(sides: Sequence[Answer], operators: Sequence[str]) -> Answer:
     """What a chain of sides says: `x = value`, a tuple of variables and their values, an equation, inequalities."""
     if "equiv" in operators and len(operators) > 1:
@@ -145,8 +153,13 @@ def relation(sides: Sequence[Answer], operators: Sequence[str]) -> Answer:
             return sides[-1]
         if isinstance(first, Scalar) and first.node in (Const("e"), Const("i")) and right is not None:
             return Labelled(first.node.name, right)
-        if isinstance(first, Scalar) and isinstance(first.node, Var):
-            value = right if right is not None else relation(rest, operators[1:])
+        values = rest if right is None else [right]
+        if (
+            isinstance(first, Scalar)
+            and isinstance(first.node, Var)
+            and not mentions(values, first.node.name)
+        ):
+            value = relation(rest, operators[1:]) if right is None else right
             return Labelled(first.node.name, value)
     nodes = tuple(side.node for side in sides if isinstance(side, Scalar) and side.unit is None)
     if len(nodes) < len(sides):
@@ -157,7 +170,7 @@ def relation(sides: Sequence[Answer], operators: Sequence[str]) -> Answer:
 def _named_values(names: Items, values: Items) -> Items:
     """`(x, y) = (1, 2)` as the tuple of x = 1 and y = 2."""
     if len(names.items) != len(values.items):
-        return values
+        raise AnswerError("as many names as values are needed")
     labels = [
         item.node.name for item in names.items if isinstance(item, Scalar) and isinstance(item.node, Var)
     ]
@@ -170,7 +183,7 @@ def _is_variable(side: Answer | None) -> bool:
 
 def bracketed(brackets: str, value: Any) -> Any:
     """What stands in brackets: an expression, a tuple, an interval, or what the brackets only enclose."""
-    if isinstance(value, Items) and value.brackets == "":
+    if isinstance(value, Items) and value.brackets == "" and value.joiner == ",":
         return _tuple_or_interval(brackets, value.items)
     if brackets not in ("()", "[]"):
         raise AnswerError(f"a single value between {brackets[0]} and {brackets[1]}")

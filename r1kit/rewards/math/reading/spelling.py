@@ -14,7 +14,7 @@ FUNCTIONS: Final = frozenset(_FUNCTION_NAMES.split())
 FUNCTION_ALIASES: Final = {
     "tg": "tan", "ctg": "cot", "cosec": "csc", "asin": "arcsin", "acos": "arccos", "atan": "arctan",
     "arctg": "arctan", "arcsinh": "arsinh", "arccosh": "arcosh", "arctanh": "artanh",
-    "asinh": "arsinh", "acosh": "arcosh", "atanh": "artanh", "lg": "log10", "lb": "log2",
+    "asinh": "arsinh", "acosh": "arcosh", "atanh": "artanh", "lg": "log10",
 }  # fmt: skip
 CALLS: Final = frozenset(("gcd", "lcm", "min", "max", "floor", "ceil", "abs", "sqrt", "cbrt", "binom"))
 """Names that are written with their arguments in brackets."""

@@ -10,6 +10,7 @@ from typing import Final
 
 from r1kit.rewards.math.reading.normalise import normalise
 from r1kit.rewards.math.reading.spelling import ALIASES, CURRENCIES, GREEK, LAYOUT
+from r1kit.rewards.math.reading.wording import splits_into_letters
 from r1kit.rewards.math.tree import AnswerError
 
 MAX_TOKENS: Final = 1_500
@@ -39,21 +40,26 @@ class Token:
     @property
     def key(self) -> str:
         """What has to be equal for two tokens to say the same: words in lower case, single letters as they are."""
-        return self.text.lower() if len(self.text) > 1 and self.kind in WORDLIKE else self.text
+        is_product = self.kind is Kind.WORD and splits_into_letters(self.text)
+        return (
+            self.text.lower()
+            if len(self.text) > 1 and self.kind in WORDLIKE and not is_product
+            else self.text
+        )
 
 
 WORDLIKE: Final = (Kind.WORD, Kind.TEXT)
 _TEXT_COMMAND: Final = (
     r"\\(?:text|textrm|textnormal|textbf|textit|textsf|texttt|mathrm|mbox|hbox|operatorname\*?)(?![A-Za-z])"
 )
-_REPEATED: Final = r"(?:\\(?:overline|bar|dot)\s*(?:\{\s*\d+\s*\}|\d)|\(\d+\))"
+_OVERLINED: Final = r"\\(?:overline|bar|dot)\s*(?:\{\s*\d+\s*\}|\d)"
 _GROUP: Final = r"(?:,\\!\s*|\{,\}|\\[,!:;]|\\[ ]|~|[ ]|\\thinspace\s?|_(?=\d{3}(?!\d)))"
 _PATTERN: Final = rf"""
       (?P<skip>     \s+ | \\[,;:!>\ ] | ~ | \\(?:h|v|m)space\*?\s*\{{[^{{}}]*\}} | \\(?:label|tag)\{{[^{{}}]*\}} )
     | (?P<based>    \d+_(?:\d+|\{{[0-9a-z]+\}}) | \d[0-9A-Za-z]*_(?:[1-3]\d|\{{(?:[1-3]\d|[a-z]+)\}}) | \(\d+\)_(?:\d+|\{{[0-9a-z]+\}}) | 0[xXbBoO][0-9A-Fa-f]+ )
     | (?P<letters>  (?:[A-F][0-9A-F]+|[a-f]+[0-9][0-9a-f]*)_(?:1[1-6](?!\d)|\{{1[1-6]\}}) )
-    | (?P<repeating>\d*\.\d*{_REPEATED} | \d*\.\d*?(?P<last>\d)(?P=last){{2,}}(?:\.\.\.|\\(?:ldots|dots|cdots)) )
-    | (?P<grouped>  \d{{1,3}}(?:{_GROUP}\d{{3}})+(?![\d])(?:\.\d+)? )
+    | (?P<repeating>\d*\.\d*{_OVERLINED} | 0?\.\d+\(\d+\) | \d*\.\(\d+\) | \d*\.\d*?(?P<last>\d)(?P=last){{2,}}(?:\.\.\.|\\(?:ldots|dots|cdots)) )
+    | (?P<grouped>  \d{{1,3}}(?:{_GROUP}\d{{3}})+(?![\d])(?!\s*/)(?:\.\d+)? )
     | (?P<thousands>\d{{1,3}}(?:,\d{{3}})+(?![\d])(?:\.\d+)? )
     | (?P<number>   (?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+(?![A-Za-z\d]))? )
     | (?P<text>     {_TEXT_COMMAND}\s*\{{(?P<inside>[^{{}}]*)\}} )

@@ -213,7 +213,9 @@ ninth tenth hundredth thousandth
 _OTHER_NOT_UNITS: Final = """
 six sixes zero nil half halves score couple gross grand lakh lakhs crore crores double doubled triple tripled twice
 halved base binary octal hex hexadecimal repeating recurring rounded nearest estimated thereabouts upwards ballpark
-give undefined unknown guess hopefully unsure depending depends reciprocal inverse
+give undefined unknown guess nope untrue uncertain lower higher larger smaller shorter longer short conjugate conjugates
+factorials permille promille mille cent basis percentage percentages fold mio thou doz myriad
+myriads googol gross hopefully unsure depending depends reciprocal inverse
 about above after all almost and any approx approximately around are as at because before below between both but by
 certainly choose circa cos cot csc either else equal equals except exp factorial false few
 fewer following greater if incorrect infinity is isn't ish itself least less likely ln log many max maximum maybe

@@ -32,6 +32,12 @@ _SUFFIX_POWERS: Final = {"squared": 2, "cubed": 3}
 _DIVIDING: Final = frozenset(("/", "a", "an"))
 _OPERATORS: Final = frozenset(("/", "*", ")"))
 _PREPOSITIONS: Final = frozenset(("of", "in", "for", "from", "on"))
+# Number words and adverbs are too many to list: sixteenths, quintillion, tenfold, presumably.
+_CHANGING: Final = re.compile(
+    r"(?:thir|four|fif|six|seven|eigh|nine)teen(?:s|ths?)?|\w*illions?|\w+fold|(?:sixth|seventh|eighth|ninth|tenth|eleventh|twelfth)s?"
+    r"|(?:twent|thirt|fort|fift|sixt|sevent|eight|ninet)(?:y|ieths?)|(?:hundred|thousand)ths?"
+    r"|(?!(?:family|butterfly|jelly|lily|bully|belly|assembly|reply|supply|fly|ally|rally|tally)$)\w+ly"
+)
 _OPTIONAL_PLURAL: Final = re.compile(r"(?<=[a-z]{3}) \( e?s \)")  # "hour(s)"
 _NO_THINGS: Final = _PREPOSITIONS | _PREFIX_POWERS.keys() | _SUFFIX_POWERS.keys()
 _PART_OF_THE_VALUE: Final = frozenset(("degree", "percent"))
@@ -115,7 +121,7 @@ def _prepared(words: Sequence[str]) -> Iterator[str]:
         ):
             rest.popleft()
             yield pair
-        elif word.lower() in NOT_UNITS:
+        elif word.lower() in NOT_UNITS or _CHANGING.fullmatch(word.lower()):
             raise AnswerError(f"{word[:_MAX_LETTERS]!r} after a number is no unit")
         else:
             yield from _connective(word, rest)

@@ -18,7 +18,7 @@ def splits_into_letters(word: str) -> bool:
     """Whether a word outside text is a product of one-letter variables, as xy is and "Tom" and "odd" are not."""
     if len(word) > MAX_GLUED_LETTERS or not word.isascii() or word.lower() in _SHORT_WORDS:
         return False
-    return word.islower() or word.isupper()
+    return word.islower() or word.isupper() or not word.istitle()
 
 
 def read_words(words: Sequence[str]) -> tuple[str, object]:

@@ -23,9 +23,13 @@ from r1kit.rewards.math.tree import (
 )
 from r1kit.rewards.math.values.evaluate import evaluate_exactly, evaluate_in
 
-NUM_POINTS: Final = 5
-NUM_RATIONAL_POINTS: Final = 16
-NUM_INTEGER_POINTS: Final = 12
+MIN_POINTS: Final = 4
+MAX_SCALE: Final = 10_000
+# How far from zero the points lie, in turns: close for arcsin, far for what bends at the numbers in an expression.
+RANGES: Final = (1, 1, 10, 1, 0, 10, 1, 0, 10, 1, 10, 0, 200, 10)
+DENOMINATOR: Final = 128
+NUM_POINTS: Final = 28
+NUM_WHOLE_POINTS: Final = 12
 ZERO: Final = Num(Fraction(0))
 _TEN: Final = Num(Fraction(10))
 _Point = dict[str, Fraction]
@@ -62,9 +66,10 @@ def closed(node: Node) -> Node:
 def same_expression(left: Node, right: Node) -> bool:
     """Whether two expressions have the same value, with variables wherever the left one is real.
 
-    With variables they are compared at random rational points; unequal polynomials of degree d agree there with a
-    probability below (d / 1152) ** 5 (Schwartz 1980). The points depend on both expressions, so no answer can be
-    written to vanish at them. A logarithm without a base has the same base on both sides, whichever of e and 10
+    With variables they are compared at some forty random points, fractions and whole numbers, close to zero and
+    beyond the numbers that occur. The points depend on both expressions, so no answer can be written to vanish at
+    them; unequal polynomials of degree d agree at all of them with a probability below (d / 128) ** 28 (Schwartz 1980).
+    A logarithm without a base has the same base on both sides, whichever of e and 10
     that is; facing none, it may be either. Infinities equal themselves.
 
     AnswerError when a value is undefined, TooLarge when it is too large to compute.
@@ -84,10 +89,7 @@ def same_constant(left: Node, right: Node) -> bool:
     Rational values are compared exactly. Others are compared with a precision that grows with the sizes of
     the numbers in them, so that 1 + pi**-300 is told from 1.
     """
-    exact = evaluate_exactly(left), evaluate_exactly(right)
-    if exact[0] is not None and exact[1] is not None:
-        return exact[0] == exact[1]
-    return not _numbers(left, right)[-1]
+    return bool(_same_at(left, right, is_complex=True))
 
 
 def sign_of_difference(left: Node, right: Node) -> int:
@@ -99,11 +101,6 @@ def sign_of_difference(left: Node, right: Node) -> int:
     if one.imag or two.imag:
         raise AnswerError("a complex number has no order")
     return int(difference.real > 0) - int(difference.real < 0)
-
-
-def is_real(node: Node) -> bool:
-    """Whether the value of an expression without variables is a real number."""
-    return evaluate_exactly(node) is not None or not _numbers(node, ZERO)[0].imag
 
 
 def _numbers(left: Node, right: Node) -> tuple[Any, Any, Any]:
@@ -180,28 +177,36 @@ def _infinite_sign(node: Node) -> int:
 
 
 def _agree(left: Node, right: Node, points: Sequence[_Point]) -> bool:
-    """Whether two expressions agree at the first NUM_POINTS points where both are defined and the left one is real.
+    """Whether two expressions agree at all points where both are defined and the left one is real.
 
-    Where there are fewer such points, sympy has the last word; AnswerError when it has none.
+    Where these are fewer than MIN_POINTS, sympy has the last word; AnswerError when it has none.
     """
     is_complex = Const("i") in walk(left)
     agreed, problem = 0, AnswerError("real nowhere")
     for point in points:
         one, two = substitute(left, point), substitute(right, point)
         try:
-            if not (is_complex or is_real(one)):
-                continue
-            if not same_constant(one, two):
-                return False
-        except TooLarge:
-            raise
+            same = _same_at(one, two, is_complex=is_complex)
         except AnswerError as error:
             problem = error
             continue
-        agreed += 1
-        if agreed == NUM_POINTS:
-            return True
+        if same is False:
+            return False
+        agreed += same is True
+    if agreed >= MIN_POINTS:
+        return True
+    if isinstance(problem, TooLarge):
+        raise problem
     return _by_simplification(left, right, problem)
+
+
+def _same_at(left: Node, right: Node, *, is_complex: bool) -> bool | None:
+    """Whether two constants are the same; None where the left one should be real and is not."""
+    exact = evaluate_exactly(left), evaluate_exactly(right)
+    if exact[0] is not None and exact[1] is not None:
+        return exact[0] == exact[1]
+    one, _, difference = _numbers(left, right)
+    return None if one.imag and not is_complex else not difference
 
 
 def _by_simplification(left: Node, right: Node, problem: AnswerError) -> bool:
@@ -214,16 +219,25 @@ def _by_simplification(left: Node, right: Node, problem: AnswerError) -> bool:
 
 
 def _points(left: Node, right: Node, names: Sequence[str]) -> list[_Point]:
-    """Random fractions, then random natural numbers for functions that know no others."""
+    """Random fractions, then random whole numbers for functions that know no others."""
     rng = random.Random(derive_seed("math points", repr(left), repr(right)))
-    # Even denominators: x ** (1/101) would be the real root of a negative x.
-    points = [
-        {name: Fraction(2 * rng.randint(-576, 575) + 1, 128) for name in names}
-        for _ in range(NUM_RATIONAL_POINTS)
+    numbers = [abs(part.value) for node in (left, right) for part in walk(node) if isinstance(part, Num)]
+    scale = min(MAX_SCALE, 2 * int(max(numbers, default=Fraction(0))) + 20)
+    ranges = [reach or scale for reach in RANGES] * 2
+    rng.shuffle(ranges)
+
+    def fraction(index: int) -> Fraction:
+        # Even denominators: x ** (1/101) would be the real root of a negative x.
+        half = ranges[index % len(ranges)] * DENOMINATOR // 2
+        return Fraction(2 * rng.randint(-half, half - 1) + 1, DENOMINATOR)
+
+    def whole(index: int) -> Fraction:
+        return Fraction(rng.randint(*((-9, 9), (1, 40), (1, scale))[index % 3]))
+
+    fractions = [
+        {name: fraction(index + 3 * k) for k, name in enumerate(names)} for index in range(NUM_POINTS)
     ]
-    return points + [
-        {name: Fraction(rng.randint(3, 40)) for name in names} for _ in range(NUM_INTEGER_POINTS)
-    ]
+    return fractions + [{name: whole(index) for name in names} for index in range(NUM_WHOLE_POINTS)]
 
 
 def _has_bare_log(node: Node) -> bool:

@@ -108,6 +108,8 @@ def _operate_on_two(name: str, x: Fraction, y: Fraction) -> Fraction | None:
     match name:
         case "div":
             return _divide(x, y)
+        case "approx":
+            return _approximated(x, y)
         case "pow":
             return _power(x, y)
         case "root":
@@ -135,11 +137,17 @@ def _operate_on_one(name: str, x: Fraction) -> Fraction | None:
             return _factorial(x)
         case "floor" | "ceil":
             return Fraction(math.floor(x) if name == "floor" else math.ceil(x))
-        case "re" | "conj":
+        case "re" | "conj" | "radian":
             return x
         case "im":
             return Fraction(0)
     return None
+
+
+def _approximated(x: Fraction, y: Fraction) -> Fraction:
+    if abs(x - y) * 20 > max(abs(x), abs(y)):
+        raise AnswerError("an approximation of another number")
+    return x
 
 
 def _divide(x: Fraction, y: Fraction) -> Fraction:

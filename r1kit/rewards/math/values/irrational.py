@@ -27,6 +27,7 @@ _MPMATH_NAMES: Final = {
     "arsinh": "asinh", "arcosh": "acosh", "artanh": "atanh", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh",
     "coth": "coth", "sech": "sech", "csch": "csch", "exp": "exp", "sin": "sin", "cos": "cos", "ln": "ln",
 }  # fmt: skip
+_HYPERBOLIC: Final = frozenset(("tanh", "coth"))
 _QUOTIENTS: Final = {"tan": ("sin", "cos"), "cot": ("cos", "sin"), "sec": (None, "cos"), "csc": (None, "sin")}
 _LOCAL: Final = threading.local()
 
@@ -86,6 +87,10 @@ class Reals:
                 return self.context.fprod(numbers)
             case "div", [x, y]:
                 return x / y
+            case "approx", [x, y]:
+                if abs(x - y) * 20 > max(abs(x), abs(y)):
+                    raise AnswerError("an approximation of another number")
+                return x
             case "log", [x, base]:
                 return self._function("ln", x) / self._function("ln", base)
             case (("min" | "max"), _):
@@ -97,6 +102,7 @@ class Reals:
     def _operate_on_one(self, name: str, x: Number) -> Number:
         simple: dict[str, Callable[[], Number]] = {
             "neg": lambda: -x,
+            "radian": lambda: x,
             "abs": lambda: abs(x),
             "percent": lambda: x / 100,
             "degree": lambda: x * self.context.pi / 180,
@@ -120,6 +126,9 @@ class Reals:
             raise AnswerError("the logarithm of zero")
         # The time of a function grows with its argument, so the result is not the only thing to bound.
         self._checked(x, abs(x))
+        if name in _HYPERBOLIC:
+            # They differ from their limits by as little as exp(-2x), which nothing else in a number would show.
+            self._note(3 * int(abs(x)) + 1)
         result = getattr(self.context, _MPMATH_NAMES[name])(x)
         return self._checked(result, max(abs(result), 1))
 

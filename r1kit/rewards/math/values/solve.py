@@ -35,6 +35,8 @@ from r1kit.rewards.math.values.irrational import BASE_PRECISION, Number, Reals
 MAX_DEGREE: Final = 12
 MAX_ABSOLUTE_VALUES: Final = 3
 FINENESS: Final = 64
+STEP: Final = Fraction(1361, 1024)
+SHARE: Final = Fraction(433, 1024)
 _UNBOUNDED_BELOW: Final = Op("neg", (INFINITY,))
 _SMOOTH: Final = frozenset(
     ("add", "mul", "neg", "percent", "degree", "sin", "cos", "exp", "sinh", "cosh", "arctan", "tanh")
@@ -219,7 +221,10 @@ def _samples(ends: list[Node]) -> list[Node]:
     near = [Fraction(int(number(end).real * 2**FINENESS), 2**FINENESS) for end in ends] or [Fraction(0)]
     if any(after - before < Fraction(16, 2**FINENESS) for before, after in pairwise(near)):
         raise TooLarge("ends too close to each other")
-    gaps = [near[0] - 1, *((a + b) / 2 for a, b in pairwise(near)), near[-1] + 1][: len(ends) + 1]
+    # Not in the middle and not one away, where a factor may happen to vanish.
+    gaps = [near[0] - STEP, *(a + (b - a) * SHARE for a, b in pairwise(near)), near[-1] + STEP][
+        : len(ends) + 1
+    ]
     samples: list[Node] = [Num(gaps[0])]
     for end, gap in zip(ends, gaps[1:], strict=True):
         samples += [end, Num(gap)]
