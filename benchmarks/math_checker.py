@@ -3,7 +3,7 @@ r"""Runs r1kit's math checker and math-verify on the same labelled pairs and pri
     python benchmarks/math_checker.py PAIRS.jsonl [PAIRS2.jsonl ...] [--cores 1] [--json]
 
 A pair is a line with "gold" (or a list of golds), "pred" (the completion) and "expected", and may have "category"
-and "adversarial". Each checker judges row by row in a process of its own; one that takes longer than `--limit` on
+(else the file's name) and "adversarial"; or, as in the tests, with "gold", "completion" and "verdict". Each checker judges row by row in a process of its own; one that takes longer than `--limit` on
 a row is killed, which costs that row and no other. A row that hangs or crashes counts as "not correct", and is
 counted. Checks/s come from further processes, one a pass, so that no cache is filled: the ordinary rows that kept
 both within the limit, and integers, fractions and decimals alone. Needs the extra `bench`.
@@ -29,6 +29,7 @@ from rich.table import Table
 import r1kit
 
 SHIPPED: Final = Path("tests/unit/rewards/answers")
+ADVERSARIAL: Final = frozenset(("garbage", "injection", "long", "too_large", "tricks"))
 CHECKERS: Final = ("r1kit", "math-verify")
 CHEAP_ROWS: Final = 2000
 
@@ -92,16 +93,23 @@ def found_versions() -> dict[str, str]:
 
 
 def read_pairs(paths: Iterable[Path]) -> list[Pair]:
-    """The rows of all files. Adversarial are those that say so or whose category begins with "adv_"."""
-    lines = [line for path in paths for line in path.read_text(encoding="utf-8").split("\n")]
-    return [_pair(json.loads(line)) for line in lines if line.strip()]
+    """The rows of all files. Adversarial are those that say so and those of an adversarial category."""
+    return [pair for path in paths for pair in _pairs_of(path)]
 
 
-def _pair(row: dict[str, Any]) -> Pair:
+def _pairs_of(path: Path) -> list[Pair]:
+    # Not splitlines: a completion may hold what that takes for the end of a line.
+    lines = path.read_text(encoding="utf-8").split("\n")
+    return [_pair(json.loads(line), path.stem) for line in lines if line.strip()]
+
+
+def _pair(row: dict[str, Any], name: str) -> Pair:
     golds = (row["gold"],) if isinstance(row["gold"], str) else tuple(row["gold"])
-    category = row.get("category", "")
-    is_adversarial = bool(row.get("adversarial")) or category.startswith("adv_")
-    return Pair(golds, row["pred"], row["expected"], category, is_adversarial)
+    category = row.get("category", name)
+    is_adversarial = row.get("adversarial") or category.startswith("adv_") or category in ADVERSARIAL
+    if "verdict" in row:
+        return Pair(golds, row["completion"], row["verdict"] == "correct", category, bool(is_adversarial))
+    return Pair(golds, row["pred"], row["expected"], category, bool(is_adversarial))
 
 
 def judge_all(name: str, pairs: Sequence[Pair], cores: Sequence[int], limit_seconds: float) -> list[Outcome]:
@@ -208,9 +216,7 @@ def category_table(categories: dict[str, dict[str, tuple[int, float]]]) -> Table
     """Rows and both accuracies of each category."""
     table = _table("category", "rows", *CHECKERS)
     for category, (rows, ours) in categories["r1kit"].items():
-        table.add_row(
-            category or "(none)", str(rows), shown(ours), shown(categories["math-verify"][category][1])
-        )
+        table.add_row(category, str(rows), shown(ours), shown(categories["math-verify"][category][1]))
     return table
 
 

@@ -34,7 +34,7 @@ CASES: dict[str, tuple[list[str], str]] = {
         [*GRPO, "--data.columns.answer", "anwser"],
         (
             'train.jsonl:1: field "anwser" is missing; each line needs problem and anwser; this one has id, kind, '
-            "problem, answer, level; did you mean answer? (columns are mapped with columns.answer)"
+            "problem, answer, level, marked_only; did you mean answer? (columns are mapped with columns.answer)"
         ),
     ),
     "malformed JSONL line": (

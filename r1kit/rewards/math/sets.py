@@ -75,7 +75,7 @@ def as_set(answer: Answer) -> Answer:
         case SetBuilder(variable, condition):
             return _as_solutions(condition, variable)
         case Relation():
-            return _as_solutions(answer, _variable(answer))
+            return _as_solutions(answer, _variable(answer) or _bounded_variable(answer))
         case Items(("()" | "[]") as brackets, (Scalar(low, None), Scalar(high, None))):
             return Interval(low, high, low_closed=brackets == "[]", high_closed=brackets == "[]")
         case Items(("" | "{}"), items, joiner):
@@ -147,6 +147,16 @@ def _variable(answer: Answer) -> str | None:
             names = sorted({name for item in items if (name := _variable(item))})
             return names[0] if len(names) == 1 else None
     return None
+
+
+def _bounded_variable(relation: Relation) -> str | None:
+    """The x of `a <= x <= b` and of `x > a`, where the ends have variables of their own."""
+    alone = [side.name for side in relation.sides[:2] if isinstance(side, Var)]
+    if len(relation.sides) == 3:
+        middle = relation.sides[1]
+        return middle.name if isinstance(middle, Var) else None
+    usual = [name for name in alone if name in ("x", "y", "z", "t")]
+    return next(iter(usual or alone), None)
 
 
 def _ends(answer: Answer) -> Iterator[Node]:

@@ -51,6 +51,17 @@ def test_rows_are_adversarial_by_their_category_or_by_their_own_word(benchmark, 
     assert pairs[3].pred == "\u2028"
 
 
+def test_rows_of_the_test_tables_are_pairs_too(benchmark, tmp_path):
+    row = {"gold": "5", "completion": "5", "verdict": "correct", "why": "same"}
+    refused = row | {"completion": "9^{9^9}", "verdict": "unparsable"}
+    path = tmp_path / "too_large.jsonl"
+    path.write_text(f"{json.dumps(row)}\n{json.dumps(refused)}\n", encoding="utf-8")
+    assert benchmark.read_pairs([path]) == [
+        benchmark.Pair(("5",), "5", True, "too_large", True),
+        benchmark.Pair(("5",), "9^{9^9}", False, "too_large", True),
+    ]
+
+
 def test_a_hang_or_a_crash_counts_as_not_correct(benchmark):
     judged = [
         (_pair(benchmark, True), benchmark.Outcome(True, 0.1)),

@@ -306,7 +306,6 @@ def test_the_plainest_answers_have_their_value_without_tokens(text: str, value: 
         "5 ",
         "+5",
         "1e3",
-        "1,234",
         ".5",
         "5.",
         "1" * 19,

@@ -101,7 +101,7 @@ def test_an_end_without_a_place_on_the_line_is_refused(text: str) -> None:
 # Through `check`, which decides what is meant as a set: gold, answer, verdict.
 VERDICTS = [
     ("[1,2]", "1\\le x\\le2", "correct"), ("x\\ge3", "[3,\\infty)", "correct"), ("(1,2)", "1<x<2", "correct"), ("(1,2)", "(1,2]", "wrong"), ("x>3", "3", "wrong"), ("[0,1]", "\\text{yes}", "wrong"), ("(0,1)", "0,1", "correct"),
-    ("x+y<2", "2x+2y<4", "correct"), ("x+y<2", "-x-y>-2", "correct"), ("x+y<2", "x+y>2", "wrong"), ("x+y<2", "x+y\\le2", "wrong"), ("\\mathbb{Z}", "\\mathbb Z", "correct"), ("\\mathbb{Z}", "\\mathbb{R}", "wrong"), ("x\\in(0,1)", "(0,1)", "correct"),
+    ("x+y<2", "2x+2y<4", "correct"), ("x+y<2", "-x-y>-2", "correct"), ("x+y>2", "-x-y<-2", "correct"), ("x+y\\ge2", "-2\\ge-x-y", "correct"), ("x+y<2", "x+y>2", "wrong"), ("x+y<2", "x+y\\le2", "wrong"), ("\\mathbb{Z}", "\\mathbb Z", "correct"), ("\\mathbb{Z}", "\\mathbb{R}", "wrong"), ("x\\in(0,1)", "(0,1)", "correct"),
     ("k\\in[0,1]", "0\\le k\\le1", "correct"), ("[0,1]", "0\\le k\\le1", "correct"), ("x>1", "k>1", "wrong"),
 ]  # fmt: skip
 

@@ -7,7 +7,6 @@ import pytest
 from r1kit.rewards.math.reading.parse import parse_answer
 from r1kit.rewards.math.tree import AnswerError, Node, Num, Op, Scalar, TooLarge
 from r1kit.rewards.math.values.equality import (
-    is_real,
     proportional,
     same_constant,
     same_expression,
@@ -131,6 +130,12 @@ def test_unequal_expressions_differ_both_ways(left: str, right: str) -> None:
     assert not same_expression(node(right), node(left)) or "sqrt{x" in left
 
 
+def test_a_near_miss_that_no_number_in_it_gives_away_is_told_apart() -> None:
+    nested = r"\sqrt{2+" * 28 + r"\sqrt2" + "}" * 28
+    assert not same_expression(node(nested), node("2"))
+    assert same_expression(node(nested), node(rf"2\cos\frac{{\pi}}{{{2**30}}}"))
+
+
 def test_functions_are_compared_where_the_left_one_is_real() -> None:
     assert same_expression(node(r"2\ln x"), node(r"\ln x^2"))
     assert not same_expression(node(r"\ln x^2"), node(r"2\ln x"))
@@ -140,6 +145,7 @@ def test_a_logarithm_without_a_base_has_one_base_on_both_sides() -> None:
     assert same_expression(node(r"\frac{\log8}{\log2}"), node("3"))
     assert same_expression(node(r"\log x"), node(r"\log_{10}x"))
     assert not same_expression(node(r"\log x+\log y"), node(r"\ln x+\log_{10}y"))
+    assert not same_expression(node(r"\log x+\ln y"), node(r"\ln x+\log y"))
 
 
 @pytest.mark.parametrize(("left", "right", "sign"), [("1/3", "0.333", 1), ("0.333", "1/3", -1), (r"\pi", r"\frac{22}7", -1), (r"\sqrt4", "2", 0), (r"\sqrt2+\sqrt3", r"\sqrt{10}", -1), (r"\pi", r"\pi+10^{-200}", -1)])  # fmt: skip
@@ -149,10 +155,10 @@ def test_real_numbers_are_ordered(left: str, right: str, sign: int) -> None:
 
 
 def test_complex_numbers_have_no_order() -> None:
-    assert not is_real(node("1+i"))
-    assert is_real(node("(1+i)(1-i)"))
-    with pytest.raises(AnswerError):
-        sign_of_difference(node("i"), node("1"))
+    assert sign_of_difference(node("(1+i)(1-i)"), node("2")) == 0
+    for left, right in (("i", "1"), ("1", "1+i"), ("i", "i+1")):
+        with pytest.raises(AnswerError):
+            sign_of_difference(node(left), node(right))
 
 
 PROPORTIONAL = [

@@ -36,7 +36,9 @@ _SYMBOLS: Final = {
 _SIGNS: Final = {
     "percent": "PERCENT", "degree": "DEGREE", "degrees": "DEGREE", "radian": "RADIAN", "radians": "RADIAN", "rad": "RADIAN",
 }  # fmt: skip
+_TEMPERATURES: Final = {"celsius": "celsius", "c": "celsius", "fahrenheit": "fahrenheit", "f": "fahrenheit"}
 _SCALES: Final = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_SHORT_FUNCTIONS: Final = frozenset(("sin", "cos", "tan", "cot", "sec", "csc", "ln"))
 _SEPARATORS: Final = frozenset(("COMMA", "AND", "OR", "LPAR", "LSQB", "LBRACE", "LANGLE", "MID"))
 _OPENING: Final = frozenset(("LPAR", "LSQB", "LGROUP", "LBRACE", "LANGLE", "ABS_OPEN", "LFLOOR", "LCEIL"))
 _CLOSING: Final = frozenset(("RPAR", "RSQB", "RGROUP", "RBRACE", "RANGLE", "ABS_CLOSE", "RFLOOR", "RCEIL"))
@@ -133,7 +135,8 @@ class _Folder:
             self._fold_plain("TIME", *time)
             return
         whole = read_number(token.text)
-        may_be_mixed = token.text.isdigit() and not (self.folded and self.folded[-1].type == "DIVIDE")
+        is_argument = self.folded and self.folded[-1].type in ("DIVIDE", "CARET", "UNDER")
+        may_be_mixed = token.text.isdigit() and not is_argument
         part = fraction_at(self.tokens, self.position + 1) if may_be_mixed else None
         if part is not None:
             self._fold_plain("MIXED", whole + part[0], 1 + part[1])
@@ -146,7 +149,7 @@ class _Folder:
             return
         if letter in ("C", "F") and self.folded and self.folded[-1].type == "DEGREE":
             self.folded.pop()
-            self._fold_plain("UNIT", parse_unit(["degrees", {"C": "celsius", "F": "fahrenheit"}[letter]]))
+            self._fold_plain("UNIT", parse_unit(["degrees", _TEMPERATURES[letter.lower()]]))
             return
         self.position += 1
         name = letter + self._subscript()
@@ -228,6 +231,10 @@ class _Folder:
             self._fold_plain("CONST", "pi")
         elif name in ("oo", "inf", "infty") or (name.lower() == "infinity" and self.folded):
             self._fold_plain("CONST", "inf")
+        elif word[:-1] in _SHORT_FUNCTIONS and word[-1].isascii():
+            # "sinx", as it is typed without TeX.
+            self.emit("FUNC", word[:-1])
+            self._fold_letter(word[-1])
         else:
             return False
         return True
@@ -253,9 +260,9 @@ class _Folder:
             self.position += 1
         elif word in _SIGNS and not self._names_temperature():
             self._fold_plain(_SIGNS[word], word)
-        elif word in ("celsius", "fahrenheit") and last.type == "DEGREE":
+        elif word in _TEMPERATURES and last.type == "DEGREE":
             self.folded.pop()
-            self._fold_plain("UNIT", parse_unit(["degrees", word]))
+            self._fold_plain("UNIT", parse_unit(["degrees", _TEMPERATURES[word]]))
         elif word == "of" and all(token.kind in WORDLIKE for token in self.tokens[self.position :]):
             # "13/15 of the pie"
             self.position = len(self.tokens)
@@ -267,7 +274,7 @@ class _Folder:
             raise AnswerError(f"unexpected word {word!r}")
 
     def _names_temperature(self) -> bool:
-        return self.text_at(1).lower() in ("celsius", "fahrenheit", "c", "f")
+        return self.text_at(1).lower() in _TEMPERATURES
 
     def _starts_unit(self, token: Token) -> bool:
         if token.kind is Kind.WORD:

@@ -11,7 +11,7 @@ from r1kit.rewards.math.tree import AnswerError, Based
 
 MAX_EXPONENT: Final = 1_000
 _PLAIN: Final = re.compile(
-    r"(?P<integer>-?[0-9]{1,18})"
+    r"(?P<integer>-?(?:[0-9]{1,18}|[0-9]{1,3}(?:,[0-9]{3}){1,5}))"
     r"|(?P<decimal>-?[0-9]{1,18}\.[0-9]{1,18})"
     r"|(?P<above>-?[0-9]{1,18})/(?P<below>[0-9]{1,18})"
     r"|(?P<minus>-?)\\d?frac\{(?P<top>[0-9]{1,18})\}\{(?P<bottom>[0-9]{1,18})\}"
@@ -29,7 +29,7 @@ def read_plain(text: str) -> int | Fraction | None:
     if match is None:
         return None
     if match["integer"]:
-        return int(text)
+        return int(text.replace(",", ""))
     if match["decimal"]:
         return Fraction(text)
     above, below = match["above"] or match["minus"] + match["top"], match["below"] or match["bottom"]

@@ -67,6 +67,8 @@ class Reals:
         """One operation of the tree; AnswerError when it is undefined or the result out of range."""
         try:
             result = self._operate(name, args)
+        except AnswerError:
+            raise
         except (ZeroDivisionError, ValueError, OverflowError) as error:
             raise AnswerError(f"{name} is undefined: {error}") from error
         return self._checked(result, abs(result))
