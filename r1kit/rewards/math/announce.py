@@ -42,12 +42,14 @@ _NOT_MEANT: Final = re.compile(
     r"""(?: \b(?:if|whether|suppose|supposing|assume|assuming|unless|until|what|how|why|when|once|imagine|hope
               |check|verify|maybe|perhaps|possibly)\s++(?:that\s++)?(?:the|my|our|this|your)?\s*+(?:final|correct|right)?
           | \b(?:wrong|incorrect|possible|another|other|one|first|second|third|tempting|common|na[iï]ve|previous
-              |earlier|initial|old|approximate|estimated|expected|no|any|each|every|student'?s) ) \s*+$""",
+              |earlier|initial|old|approximate|estimated|expected|no|any|each|every|student'?s)
+          | \b(?:wrong|false|claims?|says|thinks|believes)\s(?:that\s)?(?:the|my|our)?
+          | \b(?:not|don't|doesn't|can't|cannot|never|doubt)\s(?:\w{1,12}\s){0,3}(?:the|my|our)? ) \s*+$""",
     re.VERBOSE | re.IGNORECASE,
 )
 _TAKEN_BACK: Final = re.compile(
     r"""\bwait[,.!…—-] | \b(?:oops|scratch\ that|correction:|on\ second\ thought|let\ me\ re|i\ made\ an?\ )
-        | \bactually,?\ (?:no|it|that)\b | (?<=[.!?]\s)no,
+        | \bactually,?\ (?:no|it|that)\b | (?<=[.!?]\s)(?:no,|(?:or|alternatively)\b)
         | \b(?:is|that's|was)\s(?:wrong|incorrect|not\s(?:right|correct))\b""",
     re.VERBOSE | re.IGNORECASE,
 )
@@ -60,7 +62,7 @@ _DISPLAYS: Final = (("$$", "$$"), (r"\[", r"\]"), (r"\(", r"\)"))
 # Where the answer is over and something about it begins.
 _BREAK: Final = re.compile(
     r"""  (?:,\s?|\s)(?:because|since|due\ to|thanks\ to)\b
-        | ,\s?(?:as|which|so|thus|hence|and\ we|where)\b | \swhere\b
+        | ,\s?(?:as(?!\swell)|which|so|thus|hence|and\ we|where)\b | \swhere\b
         | \s\((?:since|because|as|see|by|from|note|which|using)\b
         | (?<!\.)\.(?=[*_`)]*\s+(?-i:[A-Z])) | (?<!\.)\.\s*I\s+hope\b
         | 。 | [,，;；]\s?(?:因为|由于|其中|所以|因此)""",

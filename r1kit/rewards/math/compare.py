@@ -10,7 +10,7 @@ from typing import Final
 from r1kit.rewards.math.naming import names_quantity
 from r1kit.rewards.math.quantities import same_quantity, same_ratio, same_residue, same_time
 from r1kit.rewards.math.reading.spelling import GREEK
-from r1kit.rewards.math.sets import is_set, same_set
+from r1kit.rewards.math.sets import is_set, is_solved, same_set
 from r1kit.rewards.math.tree import (
     INFINITY,
     Answer,
@@ -32,6 +32,7 @@ from r1kit.rewards.math.tree import (
     TooLarge,
     Var,
     Words,
+    substitute,
     walk,
 )
 from r1kit.rewards.math.values.equality import ZERO, proportional, same_expression, variables
@@ -106,10 +107,20 @@ def _value_of_named(answer: Answer) -> Answer:
         return answer
     first, *rest = answer.sides
     if set(variables(first)).isdisjoint(variables(*rest)):
-        is_value = names_quantity(first) and all(same_expression(rest[-1], side) for side in rest[:-1])
+        is_value = (
+            names_quantity(first)
+            and not _is_constant(first)
+            and all(same_expression(rest[-1], side) for side in rest[:-1])
+        )
     else:
         is_value = first not in rest and all(same_expression(first, side) for side in rest)
     return Scalar(rest[-1]) if is_value else answer
+
+
+def _is_constant(node: Node) -> bool:
+    """Whether an expression has one value whatever its variables are: a - a + b/b."""
+    point = {name: Fraction(2 * index + 3) for index, name in enumerate(variables(node))}
+    return same_expression(node, substitute(node, point))
 
 
 def _unlabelled(answer: Answer) -> Answer:
@@ -118,6 +129,11 @@ def _unlabelled(answer: Answer) -> Answer:
 
 def _contradict(gold: str, answer: str) -> bool:
     """Whether two names are those of different variables; "f(x)" and "y" may well be the same."""
+    if gold.endswith(")") and answer.endswith(")"):
+        return gold != answer
+    if gold.isupper() and answer.isupper() and min(len(gold), len(answer)) > 1:
+        # A segment or a figure may be read from either end.
+        return sorted(gold) != sorted(answer)
     names = gold.partition("_")[0], answer.partition("_")[0]
     return gold != answer and all(len(name) == 1 or name in GREEK for name in names)
 
@@ -161,7 +177,7 @@ def _same_region(gold: Answer, answer: Answer) -> bool:
         return False
     if isinstance(gold, Relation) and isinstance(answer, Relation) and len(variables(*gold.sides)) > 1:
         return _same_inequality(gold, answer)
-    return same_set(gold, answer)
+    return (is_solved(answer) or not is_solved(gold)) and same_set(gold, answer)
 
 
 def _same_inequality(gold: Relation, answer: Relation) -> bool:
@@ -233,19 +249,19 @@ def _same_items(gold: Items | Matrix, answer: Items | Matrix) -> bool:
         return _same_in_order_of_names(gold, answer)
     if gold.brackets in _ORDERED and answer.brackets == "":
         may_be_bare = gold.brackets != "[]" or len(gold.items) >= _MIN_LIST_IN_BRACKETS
-        return may_be_bare and _is_sequence(answer) and _same_ordered(gold.items, answer.items)
+        return may_be_bare and _is_sequence(answer) and _same_ordered(gold.items, _in_order_of_names(answer))
     if {gold.brackets, answer.brackets} <= {"", "{}"}:
         return _same_unordered(_distinct(gold, answer), _distinct(answer, gold))
     if gold.brackets == "" and answer.brackets in ("()", "[]"):
         return len(gold.items) >= _MIN_LIST_IN_BRACKETS and _same_ordered(gold.items, answer.items)
     same_brackets = gold.brackets == answer.brackets or {gold.brackets, answer.brackets} == {"()", "<>"}
-    return same_brackets and _same_ordered(gold.items, answer.items)
+    return same_brackets and _same_ordered(gold.items, _in_order_of_names(answer))
 
 
 def _are_values_by_name(items: Items) -> bool:
     """Whether the items are `x = 1, y = 2`, each variable once; x_1 and x_2 are two values of x."""
     names = [item.label.partition("_")[0] for item in items.items if isinstance(item, Labelled)]
-    return len(set(names)) == len(items.items) > 1
+    return len(set(names)) == len(items.items) > 1 and items.joiner != "or"
 
 
 def _same_by_name(gold: Items, answer: Items) -> bool:
@@ -267,7 +283,8 @@ def _same_in_order_of_names(gold: Items, answer: Items) -> bool:
 
 def _in_order_of_names(items: Items) -> Sequence[Answer]:
     labels = {item.label for item in items.items if isinstance(item, Labelled)}
-    if _are_values_by_name(items) and labels <= set("xyz"):
+    is_numbered = len({label.partition("_")[0] for label in labels}) == 1 and len(labels) == len(items.items)
+    if is_numbered or (_are_values_by_name(items) and labels <= set("xyz")):
         return sorted(items.items, key=lambda item: item.label if isinstance(item, Labelled) else "")
     return items.items
 

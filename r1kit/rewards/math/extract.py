@@ -45,9 +45,9 @@ _NOT_CODE: Final = frozenset({"", "latex", "tex", "math", "text", "plaintext", "
 
 
 _CHANGES_BEFORE: Final = re.compile(
-    r"(?:\d|-|−|≠\s*|\\neq?\s*|\\not\s*=\s*|\\sqrt\s*\{|\\frac\s*\{[^{}]*\}\s*\{)$"
+    r"(?:\d|-|−|[+/][ \t]*|\\(?:cdot|times|lnot|neg)\s*|\\sqrt\s*\[[^\]]*\]\s*\{|≠\s*|\\neq?\s*|\\not\s*=\s*|\\sqrt\s*\{|\\[dtc]?frac\s*\{[^{}]*\}\s*\{|[\^_]\s*\{?|\bnot\s+\$?)$"
 )
-_CHANGES_BEHIND: Final = re.compile(r"\^(?!\s*\{?\s*\\circ)")
+_CHANGES_BEHIND: Final = re.compile(r"\^(?!\s*\{?\s*\\circ)|\.?\d|\s*(?:\\cdot|\\times|[+/])")
 _NEARBY: Final = 20
 
 

@@ -21,11 +21,13 @@ from r1kit.rewards.math.tree import (
     SetBuilder,
     SetOperation,
     Var,
+    walk,
 )
 from r1kit.rewards.math.values.equality import same_expression, sign_of_difference, variables
 
 _LESS = ("<", "<=")
 _UNBOUNDED = Op("neg", (INFINITY,))
+_PLAIN = frozenset(("add", "mul", "neg", "div", "abs"))
 
 
 def is_set(answer: Answer) -> bool:
@@ -40,6 +42,28 @@ def is_set(answer: Answer) -> bool:
         case Items(brackets, items):
             return brackets == "" and any(map(is_set, items))
     return False
+
+
+def is_solved(answer: Answer) -> bool:
+    """Whether an answer says which numbers it holds: 2x < 3 and |x - 1| < 3 do, x^2 > 4 leaves it to the reader."""
+    match answer:
+        case Relation(sides):
+            return any(_stands_alone(side) for side in sides) and sum(map(bool, map(variables, sides))) == 1
+        case Items(_, items):
+            return all(map(is_solved, items))
+        case SetBuilder(_, condition):
+            return is_solved(condition)
+        case SetOperation(_, parts):
+            return all(map(is_solved, parts))
+    return True
+
+
+def _stands_alone(side: Node) -> bool:
+    """Whether the variable stands once in a side, and only sums, constant factors and bars are around it."""
+    parts = [part for part in walk(side) if variables(part)]
+    is_plain = all(isinstance(part, Var) or (isinstance(part, Op) and part.name in _PLAIN) for part in parts)
+    divides = any(isinstance(part, Op) and part.name == "div" and variables(part.args[1]) for part in parts)
+    return sum(isinstance(part, Var) for part in parts) == 1 and is_plain and not divides
 
 
 def same_set(gold: Answer, answer: Answer) -> bool:
@@ -62,10 +86,10 @@ def same_set(gold: Answer, answer: Answer) -> bool:
 def as_set(answer: Answer) -> Answer:
     """The answer with relations, set builders and lists as intervals, points and unions of them."""
     match answer:
-        case Interval() | NamedSet("R"):
-            return answer
-        case NamedSet(name):
-            raise AnswerError(f"the set {name} is not a part of the line made of intervals")
+        case Interval():
+            return _closed_where_finite(answer)
+        case NamedSet():
+            return _real_line(answer)
         case Scalar(node, None):
             return Interval(node, node, low_closed=True, high_closed=True)
         case Labelled(_, value):
@@ -78,18 +102,31 @@ def as_set(answer: Answer) -> Answer:
             return _as_solutions(answer, _variable(answer) or _bounded_variable(answer))
         case Items(("()" | "[]") as brackets, (Scalar(low, None), Scalar(high, None))):
             return Interval(low, high, low_closed=brackets == "[]", high_closed=brackets == "[]")
-        case Items(("" | "{}"), items, joiner):
-            conditions = (
-                joiner != "or" and answer.brackets == "" and all(map(is_set, items)) and len(items) > 1
-            )
-            return SetOperation(
-                "intersection" if conditions and _are_relations(items) else "union", tuple(map(as_set, items))
-            )
+        case Items("" | "{}"):
+            return _list_as_set(answer)
     raise AnswerError("no set of numbers")
 
 
-def _are_relations(items: Sequence[Answer]) -> bool:
-    return all(isinstance(item, Relation) for item in items)
+def _real_line(named: NamedSet) -> NamedSet:
+    if named.name != "R":
+        raise AnswerError(f"the set {named.name} is not a part of the line made of intervals")
+    return named
+
+
+def _closed_where_finite(interval: Interval) -> Interval:
+    if (interval.low == _UNBOUNDED and interval.low_closed) or (
+        interval.high == INFINITY and interval.high_closed
+    ):
+        raise AnswerError("an interval that is closed at infinity")
+    return interval
+
+
+def _list_as_set(answer: Items) -> Answer:
+    """Relations side by side hold together, unless "or" stands between them; anything else is a union."""
+    relations = [isinstance(item, Relation) for item in answer.items]
+    together = any(relations) if answer.joiner == "and" else all(relations) and answer.joiner == ","
+    is_intersection = answer.brackets == "" and together and len(relations) > 1
+    return SetOperation("intersection" if is_intersection else "union", tuple(map(as_set, answer.items)))
 
 
 def _as_solutions(condition: Answer, variable: str | None) -> Answer:

@@ -27,6 +27,7 @@ from r1kit.rewards.math.tree import (
     Num,
     Op,
     Ratio,
+    Relation,
     Scalar,
     SetBuilder,
     SetOperation,
@@ -54,6 +55,9 @@ def _without_range(items: list[Any]) -> list[Any]:
     r"""The items without a last `t \in \mathbb{R}`, where the others are about t."""
     *others, last = items
     is_range = isinstance(last, _Membership) and isinstance(last.members, NamedSet)
+    if any(isinstance(other, Relation) for other in others):
+        # x > 2 is another set where x is whole.
+        return items
     return others if is_range and shapes.mentions(others, last.variable) else items
 
 
@@ -206,8 +210,8 @@ class Builder(Transformer):  # type: ignore[type-arg]
 
     def marks(self, parts: list[Any]) -> list[str]:
         names = [_MARKS[token.type] for token in parts]
-        if len(set(names)) < len(names):
-            raise AnswerError("a sign twice")
+        if names.count("factorial") > 1 or len(names) - names.count("factorial") > 1:
+            raise AnswerError("several signs behind a number")
         return names
 
     def counted(self, parts: list[Any]) -> Any:

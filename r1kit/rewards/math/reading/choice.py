@@ -9,25 +9,11 @@ from r1kit.rewards.math.reading.tokens import WORDLIKE, Kind, Token
 from r1kit.rewards.math.tree import Choice
 
 LETTERS: Final = frozenset("ABCDEFGHIJ")
-_SPOILING: Final = frozenset(
-    (
-        "or",
-        "and",
-        "not",
-        "is",
-        "are",
-        "no",
-        "nor",
-        "unless",
-        "but",
-        "both",
-        "wrong",
-        "incorrect",
-        "maybe",
-        "if",
-        "either",
-    )
-)
+_SPOILING_WORDS: Final = """
+or and not is are no nor unless but both wrong incorrect maybe if either false cannot can't ruled impossible never
+excluded except eliminated isn't unlikely rejected perhaps possibly nope doubtful
+"""
+_SPOILING: Final = frozenset(_SPOILING_WORDS.split())
 _INTRODUCTIONS: Final = frozenset(("option", "choice", "answer", "is", "the", "correct"))
 
 

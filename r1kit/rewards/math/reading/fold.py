@@ -14,7 +14,7 @@ from r1kit.rewards.math.reading.numerals import read_based, read_number
 from r1kit.rewards.math.reading.runs import argument_at, fraction_at, time_at, unit_at
 from r1kit.rewards.math.reading.spelling import CALL_ALIASES, CALLS, CONNECTORS, FUNCTION_ALIASES, FUNCTIONS
 from r1kit.rewards.math.reading.tokens import WORDLIKE, Kind, Token
-from r1kit.rewards.math.reading.units import is_bare_unit, parse_unit
+from r1kit.rewards.math.reading.units import changes_number, is_bare_unit, parse_unit
 from r1kit.rewards.math.reading.wording import read_words, splits_into_letters
 from r1kit.rewards.math.tree import AnswerError
 
@@ -263,7 +263,7 @@ class _Folder:
         elif word in _TEMPERATURES and last.type == "DEGREE":
             self.folded.pop()
             self._fold_plain("UNIT", parse_unit(["degrees", _TEMPERATURES[word]]))
-        elif word == "of" and all(token.kind in WORDLIKE for token in self.tokens[self.position :]):
+        elif word == "of" and self._is_plain_remark():
             # "13/15 of the pie"
             self.position = len(self.tokens)
         elif self._starts_unit(self.tokens[self.position]):
@@ -272,6 +272,10 @@ class _Folder:
             self._fold_letters(self.text_at(0))
         else:
             raise AnswerError(f"unexpected word {word!r}")
+
+    def _is_plain_remark(self) -> bool:
+        rest = self.tokens[self.position :]
+        return all(token.kind in WORDLIKE and not changes_number(token.text.lower()) for token in rest)
 
     def _names_temperature(self) -> bool:
         return self.text_at(1).lower() in _TEMPERATURES

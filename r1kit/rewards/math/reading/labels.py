@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from r1kit.rewards.math.reading.spelling import FUNCTIONS
+from r1kit.rewards.math.reading.spelling import CALLS, FUNCTIONS
 from r1kit.rewards.math.reading.tokens import WORDLIKE, Kind, Token
+from r1kit.rewards.math.reading.units import changes_number
+from r1kit.rewards.math.reading.wording import splits_into_letters
 
 MAX_LABEL_TOKENS: Final = 24
 _DENYING: Final = frozenset(
@@ -25,6 +27,14 @@ _DENYING: Final = frozenset(
         "nor",
     )
 )
+_NEUTRAL_WORDS: Final = """
+the a an of in for on at to and by so thus hence therefore we have our final answer result value values solution solutions
+maximum minimum smallest largest greatest least possible required desired positive integer integers real area perimeter
+circumference surface length width height volume total sum product number numbers probability distance radius diameter
+angle measure cost price profit average mean median mode range ratio slope equation degree remainder quotient digit
+digits ways age speed time rate triangle circle rectangle side sides term sequence constant coefficient expected exact
+"""
+_NEUTRAL: Final = frozenset(_NEUTRAL_WORDS.split())
 _SAYING: Final = frozenset(("is", "are", "equals"))
 FUNCTION_LETTERS: Final = frozenset("fghpqFGHPQ")
 _LETTERS_BEFORE_EQUALS: Final = FUNCTION_LETTERS | frozenset("ruvyRSTVEALN")
@@ -54,8 +64,6 @@ def fold_label(tokens: Sequence[Token], start: int) -> tuple[str, int] | None:
 def _end_of_sentence(tokens: Sequence[Token], start: int) -> int | None:
     r"""Where the value begins in `\text{The least value of } a \text{ is } 3` and in `\text{Maximum: } 3`."""
     words = tokens[start : start + MAX_LABEL_TOKENS]
-    if any(token.text.lower() in _DENYING for token in words):
-        return None
     if not words or words[0].kind not in WORDLIKE or len(words[0].text) < 3:
         return None
     for index, token in enumerate(words):
@@ -63,7 +71,9 @@ def _end_of_sentence(tokens: Sequence[Token], start: int) -> int | None:
             token.text == ":" and words[0].kind is Kind.TEXT
         ):
             return start + index + 1
-        if token.kind not in (*WORDLIKE, Kind.LETTER):
+        if token.kind not in (*WORDLIKE, Kind.LETTER) or (
+            len(token.text) > 1 and token.text.lower() not in _NEUTRAL
+        ):
             return None
     return None
 
@@ -82,33 +92,41 @@ def _first_equals(tokens: Sequence[Token], start: int) -> int | None:
 
 def _is_inverse(label: Sequence[Token]) -> bool:
     """`A^{-1}`, `A^T`: what a matrix is called."""
-    return label[0].kind is Kind.LETTER and len(label) > 1 and label[1].text == "^"
+    name = "".join(token.text for token in label if token.text not in ("{", "}"))
+    return label[0].kind is Kind.LETTER and name[1:] in ("^-1", "^T")
 
 
 def _is_worded(label: Sequence[Token]) -> bool:
     r"""Words such as "Area" or "total cost", and `\deg f`."""
     if label[0].kind is Kind.COMMAND and label[0].text in ("deg", "dim", "det", "rank"):
-        return True
-    if any(token.text.lower() in _DENYING for token in label) or label[0].text in FUNCTIONS:
+        return len(label) == 2 and label[1].kind is Kind.LETTER
+    if label[0].text in (*FUNCTIONS, *CALLS, "log") or any(token.kind not in WORDLIKE for token in label):
         return False
-    return (
-        label[0].kind in WORDLIKE
-        and len(label[0].text) > 2
-        and all(token.kind in WORDLIKE for token in label)
+    words = [token.text.lower() for token in label]
+    if label[0].kind is Kind.WORD and splits_into_letters(label[0].text):
+        return False
+    is_name = (
+        len(words) == 1 and len(words[0]) > 2 and words[0] not in _DENYING and not changes_number(words[0])
     )
+    return is_name or all(word in _NEUTRAL for word in words)
 
 
 def _is_call(label: Sequence[Token]) -> bool:
-    """`f(3)`, `f'(x)`, `P(A)`: a letter for a function and one bracket."""
-    name, rest = label[0].text, [token for token in label[1:] if token.text not in ("'", "prime", "^", "_")]
-    if label[0].kind not in (Kind.LETTER, *WORDLIKE) or len(rest) < 3:
+    """`f(3)`, `f'(x)`, `f^{-1}(2)`, `P(A)`: a letter for a function and one bracket."""
+    name, texts = label[0].text, [token.text for token in label[1:]]
+    if label[0].kind not in (Kind.LETTER, *WORDLIKE) or "(" not in texts or texts[-1] != ")":
         return False
-    while rest and rest[0].text != "(":
-        # The subscript or the power in f^{-1}(x) and f_n(x).
-        rest = rest[1:]
-    if not rest or rest[-1].text != ")" or any(token.text in "()" for token in rest[1:-1]):
+    start = texts.index("(")
+    raised, inside = texts[:start], texts[start + 1 : -1]
+    if "(" in inside or not _is_raised(raised):
         return False
-    return name in _PROBABILITIES or (name in _LETTERS_BEFORE_EQUALS and len(rest) <= 5)
+    return name in _PROBABILITIES or (name in _LETTERS_BEFORE_EQUALS and 0 < len(inside) <= 3)
+
+
+def _is_raised(texts: Sequence[str]) -> bool:
+    """Whether nothing, or a prime, a subscript or an exponent, stands between a function and its bracket."""
+    plain = "".join(text for text in texts if text not in ("{", "}"))
+    return not plain or plain.strip("'") in ("", "^prime", "^-1") or (plain[0] == "_" and plain[1:].isalnum())
 
 
 def _is_segment(label: Sequence[Token]) -> bool:

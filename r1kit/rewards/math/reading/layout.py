@@ -54,6 +54,8 @@ def _with_prefix(tokens: list[Token]) -> list[Token]:
     while any(_is_infix(token) for token in tokens):
         at = next(index for index, token in enumerate(tokens) if _is_infix(token))
         start, end = _group_around(tokens, at)
+        if end <= at:
+            raise AnswerError("braces that do not match")
         above, below = tokens[start:at], tokens[at + 1 : end]
         prefix = Token(Kind.COMMAND, _INFIX[tokens[at].text])
         tokens = [*tokens[:start], prefix, _OPEN, *above, _CLOSE, _OPEN, *below, _CLOSE, *tokens[end:]]

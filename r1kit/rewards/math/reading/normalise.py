@@ -16,7 +16,7 @@ _LOWERED: Final = re.compile(f"[{''.join(map(re.escape, SUBSCRIPTS))}]+")
 _REWRITES: Final = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
-        (r"\\(?:left|right|middle)\s*\.", ""),
+        (r"\\(?:left|right|middle)\s*\.", " "),
         (r"\\(?:left|right|middle)\b\s*", ""),
         (r"\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![A-Za-z]))", r"\\degree "),
         (r"(?i)\b([ap])\.\s?m\b\.?", r"\1m"),
@@ -34,7 +34,8 @@ _REWRITES: Final = tuple(
         (r"^\s*\\text\{\s*\(?([A-J])[.)]\s*\}\s*(?=\S)", r"\1) "),
         (r"(?<=\d)\s*\(\s*base\s*(\d+)\s*\)", r"_{\1}"),
         (r"(?<=[\dA-F])_\{?\\(?:text|mathrm)\s*\{(?:base\s*)?(\w+)\}\}?", r"_{\1}"),
-        (r"\\(?:color|textcolor)\s*\{[a-z]+\}", ""),
+        (r"\\(?:color|textcolor)\s*\{[a-z]+\}", " "),
+        (r"(?<=\\equiv)([^\\]*)\\b?mod\s*(\d+)\s*$", r"\1\\pmod{\2}"),
     )
 )
 _UNSEEN: Final = ("Cc", "Cs", "Co", "Cn")

@@ -27,9 +27,10 @@ def parse_answer(text: str) -> Answer:
 def parse_gold_and_answer(gold: Sequence[Token], answer: Sequence[Token]) -> tuple[Answer, Answer]:
     """Both parsed; where the gold is the letter of a choice, so is an answer that begins with one: "C) 12"."""
     if is_choice(gold):
-        choices = read_choice(gold), read_choice(answer)
-        if choices[0] is not None and choices[1] is not None:
-            return choices[0], choices[1]
+        # Not by value: "C + 0" and "1C" choose nothing.
+        chosen, choice = read_choice(gold), read_choice(answer)
+        if chosen is not None:
+            return chosen, parse_tokens(answer) if choice is None else choice
     if len(gold) == 1 and gold[0].kind is Kind.BASED:
         spelled = gold[0].text.upper()
         if _without_braces(answer).upper() in (spelled, spelled.partition("_")[0]):

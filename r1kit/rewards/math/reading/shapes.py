@@ -150,6 +150,8 @@ def relation(sides: Sequence[Answer], operators: Sequence[str]) -> Answer:
         if right is not None and _is_variable(right) and not _is_variable(first):
             first, right = right, first
         if all(isinstance(side, Matrix) for side in sides):
+            if "Var(" not in repr(sides[0]):
+                raise AnswerError("an equation between matrices of numbers")
             return sides[-1]
         if isinstance(first, Scalar) and first.node in (Const("e"), Const("i")) and right is not None:
             return Labelled(first.node.name, right)

@@ -9,7 +9,7 @@ from enum import Enum, auto
 from typing import Final
 
 from r1kit.rewards.math.reading.normalise import normalise
-from r1kit.rewards.math.reading.spelling import ALIASES, CURRENCIES, GREEK, LAYOUT
+from r1kit.rewards.math.reading.spelling import ALIASES, CURRENCIES, GREEK, LAYOUT, NUMERALS
 from r1kit.rewards.math.reading.wording import splits_into_letters
 from r1kit.rewards.math.tree import AnswerError
 
@@ -52,11 +52,12 @@ WORDLIKE: Final = (Kind.WORD, Kind.TEXT)
 _TEXT_COMMAND: Final = (
     r"\\(?:text|textrm|textnormal|textbf|textit|textsf|texttt|mathrm|mbox|hbox|operatorname\*?)(?![A-Za-z])"
 )
+_NAMES: Final = "|".join(NUMERALS)
 _OVERLINED: Final = r"\\(?:overline|bar|dot)\s*(?:\{\s*\d+\s*\}|\d)"
 _GROUP: Final = r"(?:,\\!\s*|\{,\}|\\[,!:;]|\\[ ]|~|[ ]|\\thinspace\s?|_(?=\d{3}(?!\d)))"
 _PATTERN: Final = rf"""
       (?P<skip>     \s+ | \\[,;:!>\ ] | ~ | \\(?:h|v|m)space\*?\s*\{{[^{{}}]*\}} | \\(?:label|tag)\{{[^{{}}]*\}} )
-    | (?P<based>    \d+_(?:\d+|\{{[0-9a-z]+\}}) | \d[0-9A-Za-z]*_(?:[1-3]\d|\{{(?:[1-3]\d|[a-z]+)\}}) | \(\d+\)_(?:\d+|\{{[0-9a-z]+\}}) | 0[xXbBoO][0-9A-Fa-f]+ )
+    | (?P<based>    \d+_(?:\d+|\{{(?:\d+|{_NAMES})\}}) | \d[0-9A-Fa-f]*_(?:1[1-6](?!\d)|\{{(?:1[1-6]|{_NAMES})\}}) | \(\d+\)_(?:\d+|\{{[0-9a-z]+\}}) | 0[xXbBoO][0-9A-Fa-f]+ )
     | (?P<letters>  (?:[A-F][0-9A-F]+|[a-f]+[0-9][0-9a-f]*)_(?:1[1-6](?!\d)|\{{1[1-6]\}}) )
     | (?P<repeating>\d*\.\d*{_OVERLINED} | 0?\.\d+\(\d+\) | \d*\.\(\d+\) | \d*\.\d*?(?P<last>\d)(?P=last){{2,}}(?:\.\.\.|\\(?:ldots|dots|cdots)) )
     | (?P<grouped>  \d{{1,3}}(?:{_GROUP}\d{{3}})+(?![\d])(?!\s*/)(?:\.\d+)? )
@@ -101,7 +102,7 @@ MAX_CHARS_OF_BRACES: Final = 20_000
 
 def same_text(left: Sequence[Token], right: Sequence[Token]) -> bool:
     """Whether two answers are spelled the same once layout and spelling variants are gone."""
-    return len(left) == len(right) and all(a.key == b.key for a, b in zip(left, right, strict=True))
+    return [token.text for token in left] == [token.text for token in right]
 
 
 def _scan(text: str, *, inside_text: bool) -> Iterator[Token]:
@@ -120,7 +121,7 @@ def _tokens_of(match: re.Match[str], *, inside_text: bool) -> Iterator[Token]:
     kind, found = match.lastgroup, match[0]
     if kind == "text":
         # "Yes." and "2 p.m.": a full stop in a text says nothing, a decimal point does.
-        inside = re.sub(r"\.(?!\d)|\b[a-z]-(?=[A-Za-z])|(?<=[A-Za-z])-(?=[A-Za-z])", " ", match["inside"])
+        inside = re.sub(r"\.(?!\d)|\b[a-z]-(?=[A-Za-z]{3})|(?<=[A-Za-z])-(?=[A-Za-z])", " ", match["inside"])
         yield from _scan(inside, inside_text=True)
     elif kind == "command":
         yield from _command(found[1:])

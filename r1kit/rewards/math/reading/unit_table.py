@@ -213,7 +213,7 @@ ninth tenth hundredth thousandth
 _OTHER_NOT_UNITS: Final = """
 six sixes zero nil half halves score couple gross grand lakh lakhs crore crores double doubled triple tripled twice
 halved base binary octal hex hexadecimal repeating recurring rounded nearest estimated thereabouts upwards ballpark
-give undefined unknown guess nope untrue uncertain lower higher larger smaller shorter longer short conjugate conjugates
+give undefined unknown guess opposite mistaken negatives inverted bad rejected error errors even odd mega giga mill th ths complement prime teens kilo nope untrue uncertain lower higher larger smaller shorter longer short conjugate conjugates
 factorials permille promille mille cent basis percentage percentages fold mio thou doz myriad
 myriads googol gross hopefully unsure depending depends reciprocal inverse
 about above after all almost and any approx approximately around are as at because before below between both but by

@@ -69,6 +69,11 @@ def is_bare_unit(word: str) -> bool:
     return word in BARE or (len(word) > 3 and word.isalpha() and known_unit(word) is not None)
 
 
+def changes_number(word: str) -> bool:
+    """Whether a word in lower case changes, hedges or joins a number that it stands beside."""
+    return word in NOT_UNITS or _CHANGING.fullmatch(word) is not None
+
+
 def conversion_factor(gold: Unit | None, answer: Unit | None) -> Fraction | None:
     """What a value in the answer's unit is multiplied with to be in the gold's; None where the units contradict.
 
@@ -121,7 +126,7 @@ def _prepared(words: Sequence[str]) -> Iterator[str]:
         ):
             rest.popleft()
             yield pair
-        elif word.lower() in NOT_UNITS or _CHANGING.fullmatch(word.lower()):
+        elif changes_number(word.lower()):
             raise AnswerError(f"{word[:_MAX_LETTERS]!r} after a number is no unit")
         else:
             yield from _connective(word, rest)

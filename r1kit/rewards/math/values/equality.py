@@ -161,7 +161,15 @@ def _same(left: Node, right: Node) -> bool:
     names = variables(left, right)
     if not names:
         return same_constant(left, right)
+    if _is_about_complex(left) != _is_about_complex(right):
+        # The points are real, where a number is its own conjugate.
+        raise AnswerError("a conjugate, real or imaginary part of a variable")
     return _agree(left, right, _points(left, right, names))
+
+
+def _is_about_complex(node: Node) -> bool:
+    parts = (part for part in walk(node) if isinstance(part, Op) and part.name in ("conj", "re", "im", "arg"))
+    return any(variables(part) for part in parts)
 
 
 def _infinite_sign(node: Node) -> int:
@@ -182,17 +190,20 @@ def _agree(left: Node, right: Node, points: Sequence[_Point]) -> bool:
     Where these are fewer than MIN_POINTS, sympy has the last word; AnswerError when it has none.
     """
     is_complex = Const("i") in walk(left)
-    agreed, problem = 0, AnswerError("real nowhere")
+    agreed, unanswered, problem = 0, 0, AnswerError("real nowhere")
     for point in points:
         one, two = substitute(left, point), substitute(right, point)
         try:
             same = _same_at(one, two, is_complex=is_complex)
         except AnswerError as error:
             problem = error
+            unanswered += not isinstance(error, TooLarge) and _is_defined_at(one, is_complex=is_complex)
             continue
         if same is False:
             return False
         agreed += same is True
+    if 3 * unanswered > agreed:
+        raise AnswerError("undefined where the other expression is not")
     if agreed >= MIN_POINTS:
         return True
     if isinstance(problem, TooLarge):
@@ -207,6 +218,13 @@ def _same_at(left: Node, right: Node, *, is_complex: bool) -> bool | None:
         return exact[0] == exact[1]
     one, _, difference = _numbers(left, right)
     return None if one.imag and not is_complex else not difference
+
+
+def _is_defined_at(constant: Node, *, is_complex: bool) -> bool:
+    try:
+        return _same_at(constant, constant, is_complex=is_complex) is not None
+    except AnswerError:
+        return False
 
 
 def _by_simplification(left: Node, right: Node, problem: AnswerError) -> bool:

@@ -117,7 +117,7 @@ def _operate_on_two(name: str, x: Fraction, y: Fraction) -> Fraction | None:
         case "binom":
             return _choose(x, y)
         case "perm":
-            return _choose(x, y) * _factorial(y)
+            return _choose(x, y) * math.factorial(y.numerator)
         case "mod":
             return _remainder(x, y)
         case "log":
@@ -190,11 +190,15 @@ def _integer_root(x: int, index: int) -> int | None:
 
 
 def _choose(n: Fraction, k: Fraction) -> Fraction:
-    if n.denominator != 1 or k.denominator != 1 or not 0 <= k <= n:
-        raise AnswerError("a binomial of something else than natural numbers")
-    if min(k, n - k) * n.numerator.bit_length() > MAX_BITS // 8:
+    if k.denominator != 1 or k < 0:
+        raise AnswerError("a binomial that takes something else than a natural number")
+    is_natural = n.denominator == 1 and n >= k
+    few = min(k, n - k) if is_natural else k
+    if few * _bits(n) > MAX_BITS // 8:
         raise TooLarge("a binomial too large to compute")
-    return Fraction(math.comb(n.numerator, k.numerator))
+    if is_natural:
+        return Fraction(math.comb(n.numerator, k.numerator))
+    return math.prod((n - j for j in range(k.numerator)), start=Fraction(1)) / math.factorial(k.numerator)
 
 
 def _remainder(x: Fraction, y: Fraction) -> Fraction:
@@ -239,9 +243,13 @@ def _square_root(x: Fraction) -> Fraction | None:
     return Fraction(above, below) if (above * above, below * below) == (x.numerator, x.denominator) else None
 
 
-def _factorial(x: Fraction) -> Fraction:
-    if x.denominator != 1 or not 0 <= x <= MAX_FACTORIAL:
-        raise AnswerError(f"a factorial of something else than 0..{MAX_FACTORIAL}")
+def _factorial(x: Fraction) -> Fraction | None:
+    if x.denominator != 1:
+        return None
+    if x < 0:
+        raise AnswerError("a factorial of a negative number")
+    if x > MAX_FACTORIAL:
+        raise TooLarge("a factorial too large to compute")
     return Fraction(math.factorial(x.numerator))
 
 

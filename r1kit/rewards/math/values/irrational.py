@@ -21,12 +21,14 @@ Number: TypeAlias = Any
 
 BASE_PRECISION: Final = 512
 PRECISION_PER_BIT: Final = 8
+MAX_GAMMA: Final = 300
 MAX_MAGNITUDE: Final = 3_000
 _MPMATH_NAMES: Final = {
     "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arccot": "acot", "arcsec": "asec", "arccsc": "acsc",
     "arsinh": "asinh", "arcosh": "acosh", "artanh": "atanh", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh",
     "coth": "coth", "sech": "sech", "csch": "csch", "exp": "exp", "sin": "sin", "cos": "cos", "ln": "ln",
 }  # fmt: skip
+_NEVER_ZERO: Final = frozenset(("exp", "sech", "csch"))
 _HYPERBOLIC: Final = frozenset(("tanh", "coth"))
 _QUOTIENTS: Final = {"tan": ("sin", "cos"), "cot": ("cos", "sin"), "sec": (None, "cos"), "csc": (None, "sin")}
 _LOCAL: Final = threading.local()
@@ -105,6 +107,7 @@ class Reals:
         simple: dict[str, Callable[[], Number]] = {
             "neg": lambda: -x,
             "radian": lambda: x,
+            "factorial": lambda: self._gamma(x),
             "abs": lambda: abs(x),
             "percent": lambda: x / 100,
             "degree": lambda: x * self.context.pi / 180,
@@ -132,7 +135,8 @@ class Reals:
             # They differ from their limits by as little as exp(-2x), which nothing else in a number would show.
             self._note(3 * int(abs(x)) + 1)
         result = getattr(self.context, _MPMATH_NAMES[name])(x)
-        return self._checked(result, max(abs(result), 1))
+        # The sine of pi is zero, but exp(-500) is a small number.
+        return self._checked(result, abs(result) if name in _NEVER_ZERO else max(abs(result), 1))
 
     def _real_floor(self, x: Number) -> Number:
         """The largest integer up to x; what is an integer to half the precision is that integer."""
@@ -141,6 +145,12 @@ class Reals:
             raise AnswerError("the floor of a complex number")
         nearest = self.context.nint(x)
         return nearest if not self.difference(x, nearest) else self.context.floor(x)
+
+    def _gamma(self, x: Number) -> Number:
+        """x! for any number: the gamma function of x + 1."""
+        if self.context.im(x) or abs(x) > MAX_GAMMA:
+            raise AnswerError("a factorial of something too large or complex")
+        return self._checked(self.context.gamma(x + 1), self.context.mpf(1))
 
     def _extreme(self, name: str, numbers: Sequence[Number]) -> Number:
         if any(self.context.im(number) for number in numbers):

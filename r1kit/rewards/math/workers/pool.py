@@ -79,7 +79,7 @@ class Pool:
         if reply is None:
             return Verdict.TIMED_OUT
         if "error" in reply:
-            LOG.info("an answer counts as unparsable: %s", reply["error"])
+            LOG.warning("an answer counts as unparsable: %s", reply["error"])
             return Verdict.UNPARSABLE
         return Verdict(reply["verdict"])
 
