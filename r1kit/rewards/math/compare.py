@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Final
+from typing import Final, TypeGuard
 
 from r1kit.rewards.math.naming import names_quantity
 from r1kit.rewards.math.quantities import same_quantity, same_ratio, same_residue, same_time
@@ -51,6 +51,7 @@ def same_answer(gold: Answer, answer: Answer) -> bool:
     """
     gold, answer = _value_of(gold), _value_of(answer)
     if isinstance(gold, Choice) or isinstance(answer, Choice):
+        _refuse_candidates(gold, answer)
         return gold == answer
     if _is_equation(answer) and not (_is_equation(gold) or isinstance(gold, Labelled)):
         answer = _value_of_named(answer)
@@ -175,6 +176,13 @@ def _meant_as_sets(gold: Answer, answer: Answer) -> bool:
 def _same_region(gold: Answer, answer: Answer) -> bool:
     if isinstance(gold, Scalar | Words) or isinstance(answer, Scalar | Words):
         return False
+    if (
+        isinstance(answer, Items)
+        and answer.joiner == ","
+        and not any(isinstance(item, Relation) for item in answer.items)
+    ):
+        # Intervals side by side are candidates, and not their union.
+        _refuse_candidates(gold, answer)
     if isinstance(gold, Relation) and isinstance(answer, Relation) and len(variables(*gold.sides)) > 1:
         return _same_inequality(gold, answer)
     return (is_solved(answer) or not is_solved(gold)) and same_set(gold, answer)
@@ -206,12 +214,22 @@ def _same_shape(gold: Answer, answer: Answer) -> bool:
             return gold == answer
         case (Words(words), Scalar(node)) | (Scalar(node), Words(words)):
             return _spelled_out(node) == "".join(words)
-    if isinstance(answer, Items) and answer.brackets == "" and len(answer.items) > 1:
+    if _is_list(answer):
         if all(_same_item(answer.items[0], other) for other in answer.items[1:]):
             # The same thing twice is one candidate.
             return same_answer(gold, answer.items[0])
-        raise SeveralCandidates("several answers where one is asked for")
+        _refuse_candidates(gold, answer)
     return False
+
+
+def _is_list(answer: Answer) -> TypeGuard[Items]:
+    return isinstance(answer, Items) and answer.brackets == "" and len(answer.items) > 1
+
+
+def _refuse_candidates(gold: Answer, answer: Answer) -> None:
+    may_be_several = isinstance(gold, Items) and gold.brackets in ("", "{}")
+    if _is_list(answer) and not may_be_several:
+        raise SeveralCandidates("several answers where one is asked for")
 
 
 def _single(answer: Answer, other: Answer) -> Answer:

@@ -101,7 +101,8 @@ def as_set(answer: Answer) -> Answer:
         case Relation():
             return _as_solutions(answer, _variable(answer) or _bounded_variable(answer))
         case Items(("()" | "[]") as brackets, (Scalar(low, None), Scalar(high, None))):
-            return Interval(low, high, low_closed=brackets == "[]", high_closed=brackets == "[]")
+            closed = brackets == "[]"
+            return _closed_where_finite(Interval(low, high, low_closed=closed, high_closed=closed))
         case Items("" | "{}"):
             return _list_as_set(answer)
     raise AnswerError("no set of numbers")

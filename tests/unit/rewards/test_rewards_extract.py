@@ -222,7 +222,7 @@ ANNOUNCED = [
     ("The answer is about 14.", "about 14"),
     ("The answer is 14?", "14?"),
     ("The answer is 14 or so.", "14 or so"),
-    ("The answer is 14... no, 15.", "14... no, 15"),
+    ("The answer is 14... no, 15.", None),
     ("The answer is 14!", "14!"),
     ("The answer is 3.14.", "3.14"),
     ("The answer is .5.", ".5"),

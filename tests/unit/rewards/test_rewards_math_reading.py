@@ -150,7 +150,6 @@ def test_spaces_wrappers_and_marks_without_width_are_gone_after_normalising() ->
     [
         (r"\dfrac{1}{2}", r"\frac{1}{2}"),
         ("{5}", "$5$"),
-        (r"\text{Yes}", r"\text{yes.}"),
         (r"x \le 3", "x<=3"),
         (r"2\times3", "2*3"),
     ],

@@ -20,6 +20,9 @@ _REWRITES: Final = tuple(
         (r"\\(?:left|right|middle)\b\s*", ""),
         (r"\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![A-Za-z]))", r"\\degree "),
         (r"(?i)\b([ap])\.\s?m\b\.?", r"\1m"),
+        (r"(?i)\bper\s+cent\b", "percent"),
+        (r"^\s*=(?!=)", ""),
+        (r"(?:\\\\|&)\s*$", ""),
         (r"(?i)\bu\.?s\.?d\b", r"\\$"),
         (r"\\\$", r"\\dollar "),
         (r"(?<![\\$])\$(?=\s*\.?\d)(?=[^$]*$)", r"\\dollar "),
@@ -64,11 +67,18 @@ def _to_plain_characters(text: str) -> str:
     for char in text:
         if char in _OVERRIDES or (unicodedata.category(char) in _UNSEEN and not char.isascii()):
             raise AnswerError(f"the character U+{ord(char):04X}")
-    text = _RAISED.sub(lambda run: "^{" + run[0].translate(_PLAIN_RAISED) + "}", text)
-    text = _LOWERED.sub(lambda run: "_{" + run[0].translate(_PLAIN_LOWERED) + "}", text)
+    text = _RAISED.sub(lambda run: "^" + _grouped(run[0].translate(_PLAIN_RAISED)), text)
+    text = _LOWERED.sub(lambda run: "_" + _grouped(run[0].translate(_PLAIN_LOWERED)), text)
+    text = text.translate(UNICODE)
+    if any(unicodedata.category(char) == "No" for char in text):
+        raise AnswerError("a number in a circle, or the like")
     # Only now: it would turn a raised 2 into a plain one.
-    text = unicodedata.normalize("NFKC", text.translate(UNICODE)).translate(UNICODE)
+    text = unicodedata.normalize("NFKC", text).translate(UNICODE)
     return "".join(str(unicodedata.digit(char)) if char.isdecimal() else char for char in text)
+
+
+def _grouped(run: str) -> str:
+    return run if len(run) == 1 else f"{{{run}}}"
 
 
 _PLAIN_RAISED: Final = str.maketrans(SUPERSCRIPTS)

@@ -13,7 +13,7 @@ from r1kit.rewards.math.reading.spelling import ALIASES, CURRENCIES, GREEK, LAYO
 from r1kit.rewards.math.reading.wording import splits_into_letters
 from r1kit.rewards.math.tree import AnswerError
 
-MAX_TOKENS: Final = 1_500
+MAX_TOKENS: Final = 4_000
 MAX_DIGITS: Final = 4_000
 
 
@@ -163,30 +163,36 @@ def _command(name: str) -> Iterator[Token]:
 
 
 def without_redundant_braces(tokens: list[Token]) -> list[Token]:
-    """The tokens without braces around the whole, and with one pair where several enclose the same."""
-    partner = _brace_partners(tokens)
+    """The tokens without braces around the whole, and with one pair of braces or brackets where several enclose the same."""
+    braces, brackets = _partners(tokens, "{", "}"), _partners(tokens, "(", ")")
     start, end = 0, len(tokens) - 1
     dropped = set()
-    while start < end and partner.get(start) == end:
+    while start < end and braces.get(start) == end:
         dropped |= {start, end}
         start, end = start + 1, end - 1
-    for opening, closing in partner.items():
-        encloses_braces = partner.get(opening + 1) == closing - 1 and opening + 1 < closing - 1
-        if encloses_braces or (closing == opening + 2 and tokens[opening + 1].text in _SET_APART):
-            dropped |= {opening, closing}
+    for partner in (braces, brackets):
+        for opening, closing in partner.items():
+            encloses_pair = partner.get(opening + 1) == closing - 1 and opening + 1 < closing - 1
+            if encloses_pair or (partner is braces and _is_set_apart(tokens[opening + 1 : closing])):
+                dropped |= {opening, closing}
     return [token for index, token in enumerate(tokens) if index not in dropped]
+
+
+def _is_set_apart(inside: Sequence[Token]) -> bool:
+    return len(inside) == 1 and inside[0].text in _SET_APART
 
 
 # {,} and {:} are spaced as TeX spaces letters, and mean the same.
 _SET_APART: Final = frozenset((",", ":", "=", "<", ">", "<=", ">=", "!=", "*", "/"))
 
 
-def _brace_partners(tokens: Sequence[Token]) -> dict[int, int]:
+def _partners(tokens: Sequence[Token], left: str, right: str) -> dict[int, int]:
+    """The position of the closing sign by that of the opening one."""
     opened: list[int] = []
     partner: dict[int, int] = {}
     for index, token in enumerate(tokens):
-        if token.text == "{":
+        if token.text == left:
             opened.append(index)
-        elif token.text == "}" and opened:
+        elif token.text == right and opened:
             partner[opened.pop()] = index
     return partner
