@@ -62,6 +62,8 @@ def run(config: EvalConfig) -> dict[str, Any]:
     with Tracker(
         config.output, stage="eval", config=config.model_dump(mode="json"), seed=config.seed
     ) as tracker:
+        for usable in tasks.values():
+            usable.announce(tracker.say)
         policy = load_policy(config.model, train=False, seed=config.seed, say=tracker.say)
         engine = build_engine(policy, config.engine)
         prompted = {

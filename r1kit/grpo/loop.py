@@ -26,7 +26,7 @@ from r1kit.rewards.compose import Scorer, build_scorer
 from r1kit.rollout.collect import collect_groups
 from r1kit.rollout.estimators import first_and_last_tenth
 from r1kit.rollout.prompts import PromptedProblem
-from r1kit.rollout.setup import UsableProblems, load_usable_problems
+from r1kit.rollout.setup import UsableProblems, left_out_in_words, load_usable_problems
 from r1kit.tracking.tracker import Tracker
 from r1kit.training.optimizer import Optimizer, peak_learning_rate
 from r1kit.training.sampler import shuffled_batches
@@ -41,7 +41,7 @@ def run(config: GrpoConfig) -> dict[str, Any]:
     scorer = build_scorer(config.rewards, default_max_tokens=config.sampling.max_new_tokens)
     problems = load_usable_problems(config.data)
     held_out = load_usable_problems(config.held_out.data) if config.held_out else None
-    _check_batch(config, len(problems.problems))
+    _check_batch(config, len(problems.problems), problems)
     find_model(config.model)
     with Tracker(
         config.output, stage="grpo", config=config.model_dump(mode="json"), seed=config.seed
@@ -56,12 +56,14 @@ def _train(
     held_out_problems: UsableProblems | None,
     tracker: Tracker,
 ) -> dict[str, Any]:
+    for loaded in filter(None, (problems, held_out_problems)):
+        loaded.announce(tracker.say)
     with_reference = config.algorithm.beta > 0
     policy = load_policy(
         config.model, train=True, with_reference=with_reference, seed=config.seed, say=tracker.say
     )
     prompted = problems.render(policy, config.sampling.max_new_tokens, tracker.say)
-    _check_batch(config, len(prompted))
+    _check_batch(config, len(prompted), problems)
     trainer = GrpoTrainer(
         config, policy, build_engine(policy, config.engine), scorer, _optimizer(config, policy), tracker
     )
@@ -82,11 +84,12 @@ def _train(
     return {**figures, "num_problems": len(prompted), "left_out": dict(problems.dropped)}
 
 
-def _check_batch(config: GrpoConfig, num_problems: int) -> None:
+def _check_batch(config: GrpoConfig, num_problems: int, problems: UsableProblems) -> None:
     wanted = config.algorithm.problems_per_step
     if wanted > num_problems:
+        can_be_used = left_out_in_words(num_problems, "problems can be used", problems.reasons())
         raise DataError(
-            f"{config.data.path}: {num_problems} problems can be used, algorithm.problems_per_step is {wanted}; the "
+            f"{config.data.path}: {can_be_used}; algorithm.problems_per_step is {wanted}; the "
             "same problem twice in a step would give the same completions; lower it"
         )
 

@@ -80,6 +80,7 @@ def _scoring(scorer: Scorer) -> ScoreFunction:
 def _sample(
     config: RejectSampleConfig, problems: UsableProblems, score: ScoreFunction, tracker: Tracker
 ) -> list[Group]:
+    problems.announce(tracker.say)
     policy = load_policy(config.model, train=False, seed=config.seed, say=tracker.say)
     prompted = problems.render(policy, config.sampling.max_new_tokens, tracker.say)
     engine = build_engine(policy, config.engine)

@@ -28,10 +28,14 @@ class UsableProblems:
     dropped: Mapping[str, int]
     named: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
+    def announce(self, say: Callable[[str], None]) -> None:
+        """Say how many problems there are and what was left out, before a model is loaded for them."""
+        say(f"{self.data.path}: {left_out_in_words(len(self.problems), 'problems', self.reasons())}")
+
     def render(
         self, policy: Policy, max_new_tokens: int, say: Callable[[str], None]
     ) -> list[PromptedProblem]:
-        """The problems as prompts of `policy`; what was left out, on the way here too, is said.
+        """The problems as prompts of `policy`; how many are too long for one is said.
 
         So is when the model's context leaves some of them less room than `max_new_tokens`.
 
@@ -39,15 +43,15 @@ class UsableProblems:
             DataError: no prompt is short enough, or one does not fit the context.
         """
         prompted, num_long = render_problems(policy, self.problems, self.data)
-        reasons = self._reasons_with_ids()
         if num_long:
-            reasons[f"prompt longer than {self.data.max_prompt_tokens} tokens"] = num_long
-        say(f"{self.data.path}: {left_out_in_words(len(prompted), 'problems', reasons)}")
+            reasons = {f"prompt longer than {self.data.max_prompt_tokens} tokens": num_long}
+            say(f"{self.data.path}: {left_out_in_words(len(prompted), 'problems', reasons)}")
         if policy.context_length is not None:
             self._compare_with_context(prompted, policy.context_length, max_new_tokens, say)
         return prompted
 
-    def _reasons_with_ids(self) -> dict[str, int]:
+    def reasons(self) -> dict[str, int]:
+        """How many problems were left out for each reason, with the ids of some."""
         return {reason + _some(self.named.get(reason, ())): count for reason, count in self.dropped.items()}
 
     def _compare_with_context(

@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 from r1kit.core.rollout import Verdict
 from r1kit.rewards.math.extract import extract_answer
 from r1kit.rewards.math.reading.numerals import read_plain
+from r1kit.rewards.math.tree import MAX_CHARS
 from r1kit.rewards.math.workers.pool import Pool, shared_pool
 
 T = TypeVar("T")
@@ -143,6 +144,9 @@ def _compare(gold: str, answer: str, pool: Pool) -> Verdict:
         return Verdict.CORRECT if plain[0] == plain[1] else Verdict.WRONG
     if gold == answer and gold.strip():
         return Verdict.CORRECT
+    if max(len(gold), len(answer)) > MAX_CHARS:
+        # Nothing so long is read, sent to a worker or remembered.
+        return Verdict.UNPARSABLE
     return _VERDICTS.of(gold, answer, pool)
 
 

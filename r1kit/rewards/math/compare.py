@@ -60,18 +60,17 @@ def same_answer(gold: Answer, answer: Answer) -> bool:
     if isinstance(gold, Labelled) and isinstance(answer, Labelled) and _contradict(gold.label, answer.label):
         return _says_equation(gold) and _same_equation(gold, answer)
     gold, answer = _unlabelled(gold), _unlabelled(answer)
-    if _meant_as_sets(gold, answer):
+    if is_set(gold) or is_set(answer):
         return _same_region(gold, answer)
     return _same_shape(gold, answer)
 
 
-def is_comparable(gold: Answer) -> bool:
-    """Whether every value in a gold can be worked out, so that an answer in another spelling could equal it."""
+def work_out(gold: Answer) -> None:
+    """Raises AnswerError where a value in a gold cannot be worked out, so that no other spelling could equal it."""
     # Against something else of its kind, because an expression equals itself without being computed.
     for node in _scalars(gold):
         is_finite = INFINITY not in walk(node)
         same_expression(node, Op("add", (node, Op("mul", (node, node)))) if is_finite else ZERO)
-    return True
 
 
 def _scalars(answer: Answer) -> list[Node]:
@@ -167,10 +166,6 @@ def _as_equation(answer: Answer) -> Relation | None:
 def _difference(relation: Relation) -> Node:
     left, right = relation.sides
     return Op("add", (left, Op("neg", (right,))))
-
-
-def _meant_as_sets(gold: Answer, answer: Answer) -> bool:
-    return is_set(gold) or is_set(answer)
 
 
 def _same_region(gold: Answer, answer: Answer) -> bool:

@@ -8,6 +8,7 @@ from functools import cmp_to_key
 
 from r1kit.rewards.math.tree import (
     INFINITY,
+    MINUS_INFINITY,
     Answer,
     AnswerError,
     Interval,
@@ -26,7 +27,6 @@ from r1kit.rewards.math.tree import (
 from r1kit.rewards.math.values.equality import same_expression, sign_of_difference, variables
 
 _LESS = ("<", "<=")
-_UNBOUNDED = Op("neg", (INFINITY,))
 _PLAIN = frozenset(("add", "mul", "neg", "div", "abs"))
 
 
@@ -115,7 +115,7 @@ def _real_line(named: NamedSet) -> NamedSet:
 
 
 def _closed_where_finite(interval: Interval) -> Interval:
-    if (interval.low == _UNBOUNDED and interval.low_closed) or (
+    if (interval.low == MINUS_INFINITY and interval.low_closed) or (
         interval.high == INFINITY and interval.high_closed
     ):
         raise AnswerError("an interval that is closed at infinity")
@@ -161,7 +161,10 @@ def _bounds(relation: Relation, variable: str) -> Answer | None:
     at = places[0]
     if len(sides) == 3 and at != 1:
         return None
-    low, high = (sides[at - 1] if at else _UNBOUNDED), (sides[at + 1] if at + 1 < len(sides) else INFINITY)
+    low, high = (
+        (sides[at - 1] if at else MINUS_INFINITY),
+        (sides[at + 1] if at + 1 < len(sides) else INFINITY),
+    )
     return Interval(
         low, high, at > 0 and operators[at - 1] == "<=", at < len(operators) and operators[at] == "<="
     )
@@ -200,7 +203,7 @@ def _bounded_variable(relation: Relation) -> str | None:
 def _ends(answer: Answer) -> Iterator[Node]:
     match answer:
         case Interval(low, high):
-            yield from (end for end in (low, high) if end not in (INFINITY, _UNBOUNDED))
+            yield from (end for end in (low, high) if end not in (INFINITY, MINUS_INFINITY))
         case SetOperation(_, parts):
             for part in parts:
                 yield from _ends(part)
@@ -233,7 +236,7 @@ class _Line:
         return range(2 * len(self.ends) + 1)
 
     def place_of(self, end: Node) -> int:
-        if end in (INFINITY, _UNBOUNDED):
+        if end in (INFINITY, MINUS_INFINITY):
             return len(self.places) if end == INFINITY else -1
         return next(
             2 * k + 1

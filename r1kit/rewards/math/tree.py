@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TypeAlias
+from typing import Final, TypeAlias
+
+MAX_CHARS: Final = 20_000
+"""The longest answer or gold that is read."""
 
 
 class AnswerError(ValueError):
@@ -56,9 +59,10 @@ class Var:
 class Op:
     """An operation on expressions.
 
-    `name`: add, mul (any number of arguments); div, pow, root (radicand, index), log (number, base), binom,
-    perm, mod (two); gcd, lcm, min, max (two or more); neg, abs, percent, degree, factorial, floor, ceil, re,
-    im, conj, arg, and the functions of `spelling.FUNCTIONS` such as sin (one).
+    `name`: add, mul (any number of arguments); div, pow, root (radicand, index), log (number, and base unless it
+    has none), binom, perm, mod, approx (exact, rounded) (two); gcd, lcm, min, max (two or more); neg, abs, percent,
+    degree, radian, factorial, floor, ceil, conj, and the functions of `spelling.FUNCTIONS` such as sin (one). re, im
+    and arg come back from sympy only, pm and mp stand in a tree until `shapes.checked` expands them.
     """
 
     name: str
@@ -82,6 +86,7 @@ class Binder:
 Node: TypeAlias = Num | Based | Const | Var | Op | Binder
 
 INFINITY = Const("inf")
+MINUS_INFINITY = Op("neg", (INFINITY,))
 
 
 def children(node: Node) -> tuple[Node, ...]:

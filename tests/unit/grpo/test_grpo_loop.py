@@ -265,7 +265,7 @@ def test_wrong_data_and_rewards_are_found_first_then_the_model_and_nothing_is_wr
 
 def test_more_problems_a_step_than_there_are_is_refused_before_the_model_is_looked_for(tmp_path):
     changes = {"data": {"path": "data/arithmetic/train.jsonl", "limit": 3}, "model": "./absent"}
-    with pytest.raises(DataError, match=r"3 problems can be used, algorithm\.problems_per_step is 4"):
+    with pytest.raises(DataError, match=r"3 problems can be used; algorithm\.problems_per_step is 4"):
         run(make_config(tmp_path / "run", algorithm={"group_size": 2, "problems_per_step": 4}, **changes))
     assert not (tmp_path / "run").exists()
 

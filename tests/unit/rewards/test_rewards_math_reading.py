@@ -102,7 +102,7 @@ TOKENS = [
     ("1011_2", "based:1011_2"), ("2F_{16}", "based:2F_16"), ("0xFF", "based:0xFF"), ("x_1", "letter:x symbol:_ number:1"), (r"\$5", "currency:$ number:5"), (r"5\%", "number:5 symbol:%"),
     (r"\dfrac 12", "command:frac number:12"), (r"\text{square cm}", "text:square text:cm"), (r"\text{2 p.m.}", "number:2 text:pm"), (r"\mathbb{R}", "command:set R"),
     (r"x\leq3", "letter:x symbol:<= number:3"), ("x ≤ 3", "letter:x symbol:<= number:3"), ("x**2", "letter:x symbol:^ number:2"), (r"x\cdot y", "letter:x symbol:* letter:y"),
-    ("x×y", "letter:x symbol:* letter:y"), ("x²", "letter:x symbol:^ symbol:{ number:2 symbol:}"), ("x₁₂", "letter:x symbol:_ symbol:{ number:12 symbol:}"),
+    ("x×y", "letter:x symbol:* letter:y"), ("x²", "letter:x symbol:^ number:2"), ("x₁₂", "letter:x symbol:_ symbol:{ number:12 symbol:}"),
     ("½", "command:frac symbol:{ number:1 symbol:} symbol:{ number:2 symbol:}"), ("−3", "symbol:- number:3"), ("５", "number:5"), ("٥", "number:5"), ("\u200b5\ufeff", "number:5"),
     (r"\left(5\right)", "symbol:( number:5 symbol:)"), (r"\bigl(5\bigr)", "symbol:( number:5 symbol:)"), ("{{5}}", "number:5"), ("2^{{3}}", "number:2 symbol:^ symbol:{ number:3 symbol:}"),
     ("$5$", "number:5"), ("$$5$$", "number:5"), (r"\(5\)", "number:5"), (r"\[5\]", "number:5"), ("**5**", "number:5"), ("`5`", "number:5"), ("5.", "number:5"), (" 5 ", "number:5"),
@@ -265,7 +265,7 @@ def test_what_is_not_in_the_grammar_is_refused(text: str) -> None:
 
 
 BOUNDS = [
-    (lambda n: "1" * n, MAX_DIGITS), (lambda n: " " * (n - 1) + "x", MAX_CHARS), (lambda n: "+".join(["x"] * ((n + 1) // 2)), MAX_TOKENS), (lambda n: "(" * n + "x" + ")" * n, MAX_NESTING),
+    (lambda n: "1" * n, MAX_DIGITS), (lambda n: " " * (n - 1) + "x", MAX_CHARS), (lambda n: "+".join(["x"] * ((n + 1) // 2)), MAX_TOKENS), (lambda n: "(1+" * n + "x" + ")" * n, MAX_NESTING),
     (lambda n: r"\{" + ",".join(["1"] * n) + r"\}", MAX_ITEMS), (lambda n: "(1," * n + "1" + ")" * n, MAX_NESTED_ANSWERS), (lambda n: f"1e{n}", MAX_EXPONENT), (lambda n: f"1e-{n}", MAX_EXPONENT),
     (lambda n: "x^" * n + "x", MAX_DEPTH - 1),
 ]  # fmt: skip

@@ -38,7 +38,9 @@ def row(problem: str, answer: object = "7", **more) -> dict:
 def rendered(data: ProblemData, policy: Policy, max_new_tokens: int = 8) -> tuple[list[str], list[str]]:
     """The problems that are left, and the lines that were said."""
     said: list[str] = []
-    prompted = load_usable_problems(data).render(policy, max_new_tokens, said.append)
+    problems = load_usable_problems(data)
+    problems.announce(said.append)
+    prompted = problems.render(policy, max_new_tokens, said.append)
     return [p.problem.problem for p in prompted], said
 
 
@@ -84,7 +86,7 @@ def test_prompts_over_the_limit_are_left_out_and_counted(tmp_path, policy):
     [short] = load_usable_problems(data).problems[:1]
     length = len(policy.render([Message("user", short.problem)])[1])
     limited = data.model_copy(update={"max_prompt_tokens": length})
-    problems, [said] = rendered(limited, policy)
+    problems, [_, said] = rendered(limited, policy)
     assert problems == ["3+4"]
     assert said == f"{data.path}: 1 problems; left out 1: prompt longer than {length} tokens"
     with pytest.raises(

@@ -7,9 +7,8 @@ import unicodedata
 from typing import Final
 
 from r1kit.rewards.math.reading.spelling import SUBSCRIPTS, SUPERSCRIPTS, UNICODE
-from r1kit.rewards.math.tree import AnswerError
+from r1kit.rewards.math.tree import MAX_CHARS, AnswerError
 
-MAX_CHARS: Final = 20_000
 _DELIMITERS: Final = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("`", "`"))
 _RAISED: Final = re.compile(f"[{''.join(map(re.escape, SUPERSCRIPTS))}]+")
 _LOWERED: Final = re.compile(f"[{''.join(map(re.escape, SUBSCRIPTS))}]+")
@@ -49,7 +48,7 @@ def normalise(text: str) -> str:
     """The answer without math delimiters, emphasis and final full stop, in ASCII where ASCII can say it.
 
     Raises AnswerError where the text is too long or shows something else than it holds (control characters,
-    halves of surrogate pairs, marks that turn the direction of writing around).
+    halves of surrogate pairs, marks that override the direction of writing).
     """
     if len(text) > MAX_CHARS:
         raise AnswerError(f"longer than {MAX_CHARS} characters")

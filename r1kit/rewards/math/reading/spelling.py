@@ -42,13 +42,13 @@ ALIASES: Final = {
     "leq": "<=", "le": "<=", "leqslant": "<=", "leqq": "<=", "geq": ">=", "ge": ">=", "geqslant": ">=", "geqq": ">=",
     "lt": "<", "gt": ">", "neq": "!=", "ne": "!=",
     "lbrace": "\\{", "rbrace": "\\}", "lvert": "|", "rvert": "|", "vert": "|", "lbrack": "[", "rbrack": "]",
-    "lparen": "(", "rparen": ")", "mid": "mid", "colon": ":",
-    "varnothing": "emptyset", "degrees": "degree", "percent": "%", "cup": "cup", "bigcup": "cup", "cap": "cap",
+    "lparen": "(", "rparen": ")", "colon": ":",
+    "varnothing": "emptyset", "degrees": "degree", "percent": "%", "bigcup": "cup",
     "smallsetminus": "setminus", "backslash": "setminus", "land": "and", "wedge": "and", "lor": "or", "vee": "or",
     "infin": "infty", "simeq": "approx", "doteq": "approx", "thickapprox": "approx",
     "varphi": "phi", "vartheta": "theta", "varepsilon": "epsilon", "varrho": "rho", "varsigma": "sigma",
-    "bar": "overline", "dots": "ldots", "cdots": "ldots", "dotsc": "ldots", "iint": "int", "ge ": ">=",
-    "Re": "re", "Im": "im", "mathrmd": "d", "langle": "langle", "rangle": "rangle", "implies": "unsupported",
+    "bar": "overline", "dots": "ldots", "cdots": "ldots", "dotsc": "ldots", "iint": "int",
+
 }  # fmt: skip
 
 _SYMBOLS: Final = {

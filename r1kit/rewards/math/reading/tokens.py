@@ -84,20 +84,12 @@ def tokenize(text: str) -> tuple[Token, ...]:
 
     Raises AnswerError for a character or command outside the vocabulary and for anything over a bound.
     """
-    tokens = []
-    for token in _scan(normalise(text), inside_text=False):
-        tokens.append(token)
-        if len(tokens) > 2 * MAX_CHARS_OF_BRACES:
-            raise AnswerError("too many tokens")
-    tokens = without_redundant_braces(tokens)
+    tokens = without_redundant_braces(list(_scan(normalise(text), inside_text=False)))
     if not tokens:
         raise AnswerError("empty")
     if len(tokens) > MAX_TOKENS:
         raise AnswerError(f"more than {MAX_TOKENS} tokens")
     return tuple(tokens)
-
-
-MAX_CHARS_OF_BRACES: Final = 20_000
 
 
 def same_text(left: Sequence[Token], right: Sequence[Token]) -> bool:

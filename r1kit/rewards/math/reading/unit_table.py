@@ -215,7 +215,7 @@ six sixes zero nil half halves score couple gross grand lakh lakhs crore crores 
 halved base binary octal hex hexadecimal repeating recurring rounded nearest estimated thereabouts upwards ballpark
 give undefined unknown guess opposite mistaken negatives inverted bad rejected error errors even odd mega giga mill th ths complement prime teens kilo nope untrue uncertain lower higher larger smaller shorter longer short conjugate conjugates
 factorials permille promille mille cent basis percentage percentages fold mio thou doz myriad
-myriads googol gross hopefully unsure depending depends reciprocal inverse
+myriads googol hopefully unsure depending depends reciprocal inverse
 about above after all almost and any approx approximately around are as at because before below between both but by
 certainly choose circa cos cot csc either else equal equals except exp factorial false few
 fewer following greater if incorrect infinity is isn't ish itself least less likely ln log many max maximum maybe
@@ -223,8 +223,10 @@ minimum minus mod modulo modulus more most nearly negative neither no none nor n
 out over past perhaps pi plus possibly probably remainder root roughly several sin since so some sqrt sum
 tan than that then to under unless until up versus what when where whether which while with without wrong
 """
-_NOT_PLURAL: Final = frozenset(_NUMBER_NAMES.split())
-NOT_UNITS: Final = _NOT_PLURAL | {f"{name}s" for name in _NOT_PLURAL} | frozenset(_OTHER_NOT_UNITS.split())
+_NUMBER_WORDS: Final = frozenset(_NUMBER_NAMES.split())
+NOT_UNITS: Final = (
+    _NUMBER_WORDS | {f"{name}s" for name in _NUMBER_WORDS} | frozenset(_OTHER_NOT_UNITS.split())
+)
 """Words that change, hedge, join or end what stands before them; after a number they are no unit."""
 
 _QUALIFIER_NAMES: Final = """

@@ -103,6 +103,11 @@ def sign_of_difference(left: Node, right: Node) -> int:
     return int(difference.real > 0) - int(difference.real < 0)
 
 
+def number(node: Node) -> Any:
+    """The value of an expression without variables, precise enough to tell it from zero."""
+    return _numbers(node, ZERO)[0]
+
+
 def _numbers(left: Node, right: Node) -> tuple[Any, Any, Any]:
     """Both values and their difference, with the precision that tells zero from every number of their size."""
     from r1kit.rewards.math.values.irrational import BASE_PRECISION, Reals

@@ -109,7 +109,7 @@ def _operate_on_two(name: str, x: Fraction, y: Fraction) -> Fraction | None:
         case "div":
             return _divide(x, y)
         case "approx":
-            return _approximated(x, y)
+            return approximated(x, y)  # type: ignore[no-any-return]
         case "pow":
             return _power(x, y)
         case "root":
@@ -144,7 +144,8 @@ def _operate_on_one(name: str, x: Fraction) -> Fraction | None:
     return None
 
 
-def _approximated(x: Fraction, y: Fraction) -> Fraction:
+def approximated(x: Number, y: Number) -> Number:
+    """x, which y was rounded from; AnswerError when they are more than 5 % apart."""
     if abs(x - y) * 20 > max(abs(x), abs(y)):
         raise AnswerError("an approximation of another number")
     return x

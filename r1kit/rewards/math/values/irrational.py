@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 import mpmath
 
 from r1kit.rewards.math.tree import AnswerError, TooLarge
+from r1kit.rewards.math.values.evaluate import approximated
 
 Number: TypeAlias = Any
 """An mpmath mpf or mpc; the package has no type hints."""
@@ -92,9 +93,7 @@ class Reals:
             case "div", [x, y]:
                 return x / y
             case "approx", [x, y]:
-                if abs(x - y) * 20 > max(abs(x), abs(y)):
-                    raise AnswerError("an approximation of another number")
-                return x
+                return approximated(x, y)
             case "log", [x, base]:
                 return self._function("ln", x) / self._function("ln", base)
             case (("min" | "max"), _):

@@ -11,6 +11,7 @@ import sympy
 
 from r1kit.rewards.math.tree import (
     INFINITY,
+    MINUS_INFINITY,
     Answer,
     AnswerError,
     Interval,
@@ -29,15 +30,14 @@ from r1kit.rewards.math.tree import (
     walk,
 )
 from r1kit.rewards.math.values.build import Expr, expanded_size, from_sympy, refusals, symbol, to_sympy
-from r1kit.rewards.math.values.evaluate import evaluate_exactly, evaluate_in
-from r1kit.rewards.math.values.irrational import BASE_PRECISION, Number, Reals
+from r1kit.rewards.math.values.equality import number
+from r1kit.rewards.math.values.evaluate import evaluate_exactly
 
 MAX_DEGREE: Final = 12
 MAX_ABSOLUTE_VALUES: Final = 3
 FINENESS: Final = 64
 STEP: Final = Fraction(1361, 1024)
 SHARE: Final = Fraction(433, 1024)
-_UNBOUNDED_BELOW: Final = Op("neg", (INFINITY,))
 _SMOOTH: Final = frozenset(
     ("add", "mul", "neg", "percent", "degree", "sin", "cos", "exp", "sinh", "cosh", "arctan", "tanh")
 )
@@ -49,17 +49,6 @@ _HOLDS: Final[dict[str, Callable[[int], bool]]] = {
     ">": lambda sign: sign > 0,
     ">=": lambda sign: sign >= 0,
 }
-
-
-def number(node: Node) -> Number:
-    """The value with a precision that tells zero from every number of its size."""
-    precision = 0
-    reals = Reals(BASE_PRECISION)
-    while precision < reals.needed_precision:
-        precision = reals.needed_precision
-        reals = Reals(precision)
-        value = evaluate_in(node, reals)
-    return value
 
 
 def solution_set(relation: Relation, variable: str) -> Answer:
@@ -101,7 +90,7 @@ def _turning_points(left: Node, right: Node, variable: str) -> Iterator[Node]:
 
 
 def _infinite(node: Node) -> int:
-    return {INFINITY: 1, _UNBOUNDED_BELOW: -1}.get(node, 0)
+    return {INFINITY: 1, MINUS_INFINITY: -1}.get(node, 0)
 
 
 def _line(node: Node) -> tuple[Fraction, Fraction] | None:
@@ -272,7 +261,7 @@ def _runs(truths: list[bool | None], ends: list[Node]) -> Iterator[Interval | Sc
         if first == last and first % 2:
             yield Scalar(ends[first // 2])
         else:
-            low = ends[(first - 1) // 2] if first else _UNBOUNDED_BELOW
+            low = ends[(first - 1) // 2] if first else MINUS_INFINITY
             high = ends[last // 2] if last // 2 < len(ends) else INFINITY
             yield Interval(low, high, bool(first % 2), bool(last % 2))
 
@@ -284,5 +273,5 @@ def _as_answer(runs: list[Interval | Scalar]) -> Answer:
         return points
     if len(runs) > 1:
         return SetOperation("union", (*intervals, points) if points.items else tuple(intervals))
-    whole = (intervals[0].low, intervals[0].high) == (_UNBOUNDED_BELOW, INFINITY)
+    whole = (intervals[0].low, intervals[0].high) == (MINUS_INFINITY, INFINITY)
     return NamedSet("R") if whole else intervals[0]

@@ -24,8 +24,9 @@ from r1kit.rewards.math.tree import (
     walk,
 )
 from r1kit.rewards.math.values.build import Expr, from_sympy, refusals, symbol, to_sympy
+from r1kit.rewards.math.values.equality import number
 from r1kit.rewards.math.values.evaluate import evaluate_exactly
-from r1kit.rewards.math.values.solve import number, sign
+from r1kit.rewards.math.values.solve import sign
 
 MAX_TERMS: Final = 2_000
 MAX_TERMS_WITH_VARIABLES: Final = 50
