@@ -62,7 +62,7 @@ class Op:
     `name`: add, mul (any number of arguments); div, pow, root (radicand, index), log (number, and base unless it
     has none), binom, perm, mod, approx (exact, rounded) (two); gcd, lcm, min, max (two or more); neg, abs, percent,
     degree, radian, factorial, floor, ceil, conj, and the functions of `spelling.FUNCTIONS` such as sin (one). re, im
-    and arg come back from sympy only, pm and mp stand in a tree until `shapes.checked` expands them.
+    and arg come back from sympy only, pm and mp stand in a tree until `signs.checked` expands them.
     """
 
     name: str

@@ -30,7 +30,7 @@ TOO_LARGE = [
     r"\sqrt{" * 100_000 + "2" + "}" * 100_000, r"\frac{1}{" * 80_000 + "2" + "}" * 80_000, r"\left(" * 80_000 + "1" + r"\right)" * 80_000, r"\sqrt{" * 300 + "2" + "}" * 300,
     r"\frac" * 300, "|" * 1_400 + "1", "x_{" * 700 + "1" + "}" * 700, r"\text{" * 3_000 + "1" + "}" * 3_000,
     r"\begin{pmatrix}" + (r"1&" * 300 + r"1\\") * 300 + r"\end{pmatrix}", r"\begin{pmatrix}" * 30 + "1" + r"\end{pmatrix}" * 30, r"\pm" * 300 + "1",
-    r"5 \text{" + "m " * 5_000 + "}", "1:" * 5_000 + "1", ",".join(["1"] * 5_000), r"\cup".join(f"({k},{k + 1})" for k in range(300)), "$" * MANY, "\\" * MANY,
+    r"5 \text{" + "m " * 5_000 + "}", "1:" * 5_000 + "1", ",".join(["1"] * 5_000), r"\cup".join(f"({k},{k + 1})" for k in range(3000)), "$" * MANY, "\\" * MANY,
 ]  # fmt: skip
 
 # These have a value that is found, or are of another kind.

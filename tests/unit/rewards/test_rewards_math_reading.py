@@ -11,7 +11,7 @@ from r1kit.rewards.math.reading.layout import arrange
 from r1kit.rewards.math.reading.normalise import MAX_CHARS, normalise
 from r1kit.rewards.math.reading.numerals import MAX_EXPONENT, read_plain
 from r1kit.rewards.math.reading.parse import parse_answer, parse_gold_and_answer
-from r1kit.rewards.math.reading.shapes import MAX_DEPTH, MAX_ITEMS, MAX_NESTED_ANSWERS
+from r1kit.rewards.math.reading.signs import MAX_DEPTH, MAX_ITEMS, MAX_NESTED_ANSWERS
 from r1kit.rewards.math.reading.tokens import MAX_DIGITS, MAX_TOKENS, same_text, tokenize
 from r1kit.rewards.math.tree import (
     Answer,

@@ -14,7 +14,7 @@ from lark.lexer import Lexer
 from r1kit.rewards.math.reading.builder import Builder
 from r1kit.rewards.math.reading.choice import is_choice, read_choice
 from r1kit.rewards.math.reading.fold import fold
-from r1kit.rewards.math.reading.shapes import checked
+from r1kit.rewards.math.reading.signs import checked
 from r1kit.rewards.math.reading.tokens import Kind, Token, tokenize
 from r1kit.rewards.math.tree import Answer, AnswerError
 
