@@ -22,7 +22,7 @@ Number: TypeAlias = Any
 
 BASE_PRECISION: Final = 512
 PRECISION_PER_BIT: Final = 8
-MAX_GAMMA: Final = 300
+MAX_GAMMA: Final = 20
 MAX_MAGNITUDE: Final = 3_000
 _MPMATH_NAMES: Final = {
     "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arccot": "acot", "arcsec": "asec", "arccsc": "acsc",
