@@ -213,14 +213,14 @@ any_text = st.text(
 )
 
 
-@patient(max_examples=400)
+@patient(max_examples=150)
 @given(gold=soup, answer=soup)
 def test_no_text_made_of_math_raises_or_hangs(gold: str, answer: str) -> None:
     for completion in (f"<answer>{answer}</answer>", f"\\boxed{{{answer}}}", answer):
         assert isinstance(checked_in_time(gold, completion), Verdict)
 
 
-@patient(max_examples=200)
+@patient(max_examples=100)
 @given(gold=any_text, answer=any_text)
 def test_no_text_at_all_raises_or_hangs(gold: str, answer: str) -> None:
     for completion in (f"\\boxed{{{answer}}}", f"The answer is {answer}", answer):
@@ -254,7 +254,7 @@ def memory_mb() -> float:
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only Linux tells what a process holds")
 def test_after_a_storm_of_hostile_answers_the_checker_is_right_small_and_alone() -> None:
     storm = [
-        f"\\boxed{{{answer}}}" for answer in (*TOO_LARGE[::3], *COMPARED, SLOW[4], *OTHER_CODE)
+        f"\\boxed{{{answer}}}" for answer in (*TOO_LARGE[::12], *COMPARED[::4], SLOW[4], *OTHER_CODE[::3])
     ] + COMPLETIONS
     for completion in storm:
         check("6", completion)

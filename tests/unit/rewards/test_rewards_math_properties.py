@@ -122,7 +122,7 @@ def test_a_rounded_decimal_never_equals_a_number_it_was_rounded_from(value: Frac
     assert is_equal(str(value), shown) is (Fraction(shown) == value)
 
 
-@patient(max_examples=200)
+@patient(max_examples=100)
 @given(expression=expressions)
 def test_an_expression_equals_its_value_and_itself_in_another_notation(expression: Any) -> None:
     value = assumed_value(expression)
@@ -132,7 +132,7 @@ def test_an_expression_equals_its_value_and_itself_in_another_notation(expressio
     assert is_equal(plain, latex(value))
 
 
-@patient(max_examples=200)
+@patient(max_examples=100)
 @given(left=expressions, right=expressions)
 def test_two_expressions_are_equal_exactly_when_their_values_are(left: Any, right: Any) -> None:
     same = assumed_value(left) == assumed_value(right)

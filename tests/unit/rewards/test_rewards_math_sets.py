@@ -139,7 +139,7 @@ def test_a_union_equals_its_parts_in_any_order_and_as_relations(pieces: list[Any
     assert check(gold, f"\\boxed{{{relations}}}").correct
 
 
-@patient(max_examples=200)
+@patient(max_examples=100)
 @given(
     one=st.lists(pieces_of_the_line, min_size=1, max_size=3),
     two=st.lists(pieces_of_the_line, min_size=1, max_size=3),
