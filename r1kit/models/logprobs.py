@@ -1,47 +1,51 @@
-"""Log-probabilities straight from a policy's hidden states: the backbone and the head, taken apart.
+"""The output head: log-probabilities and logits straight from hidden states.
 
-Legend: R rows, L row length, N tokens, D hidden, V vocabulary.
+Legend: N tokens, D hidden, V vocabulary.
 """
 
 from __future__ import annotations
 
-import peft
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 from r1kit.core.errors import ModelError
+from r1kit.models.layouts import without_wrapper
 from r1kit.models.policy import Policy
-from r1kit.ops.logprobs import completion_logprobs
+from r1kit.ops.logprobs import TokenScores, completion_logprobs, whole_logits
 
 _SCALES = ("logit_scale", "logits_scaling")
 
 
-def hidden_states(policy: Policy, input_ids: Tensor, position_ids: Tensor) -> Tensor:
-    """Last hidden states [R, L, D] for `input_ids` and `position_ids`, both int64 [R, L], adapter applied.
-
-    Attention is causal. Where the positions of a row start again at 0 a new text begins, which sees nothing
-    before it (transformers builds that mask from the positions, for each attention implementation and for
-    sliding windows too).
-    """
-    base, shape = _base_model(policy), input_ids.shape
-    if "flash" in str(getattr(base.config, "_attn_implementation", "")):
-        # Flash attention reads texts from the positions of a single row; each row begins at position 0 anyway.
-        input_ids, position_ids = input_ids.reshape(1, -1), position_ids.reshape(1, -1)
-    hidden: Tensor = base.base_model(
-        input_ids=input_ids, attention_mask=None, position_ids=position_ids, use_cache=False
-    ).last_hidden_state
-    return hidden.view(*shape, -1)
-
-
-def head_logprobs(policy: Policy, hidden: Tensor, targets: Tensor, temperature: float = 1.0) -> Tensor:
+def head_logprobs(
+    policy: Policy, hidden: Tensor, targets: Tensor, temperature: float = 1.0, *, with_entropy: bool = False
+) -> TokenScores:
     """Log-probabilities [N], float32, of `targets` [N] after `hidden` [N, D], at `temperature`.
 
-    The [N, V] logits are never held whole.
+    With entropies [N] if asked for. The [N, V] logits are never held whole.
 
     Raises:
         ModelError: the head is not a plain linear layer, or the family scales its logits.
     """
-    base = _base_model(policy)
+    head, softcap = _plain_head(policy)
+    return completion_logprobs(
+        hidden, head.weight, head.bias, targets, temperature, logit_softcap=softcap, with_entropy=with_entropy
+    )
+
+
+def head_logits(policy: Policy, hidden: Tensor) -> Tensor:
+    """Logits [N, V], float32, after `hidden` [N, D]: those that `head_logprobs` scores, for sampling from them.
+
+    Without gradients, and before any temperature.
+
+    Raises:
+        ModelError: as `head_logprobs`.
+    """
+    head, softcap = _plain_head(policy)
+    return whole_logits(hidden, head.weight, head.bias, softcap)
+
+
+def _plain_head(policy: Policy) -> tuple[nn.Linear, float | None]:
+    """The output layer and the cap of its logits; refuses a head that computes more than its weight says."""
+    base = without_wrapper(policy.model)
     config = base.config.get_text_config()
     head = base.get_output_embeddings()
     if type(head) is not nn.Linear:
@@ -55,11 +59,4 @@ def head_logprobs(policy: Policy, hidden: Tensor, targets: Tensor, temperature: 
             f"model {policy.lineage.base}: logits of {config.model_type} models are scaled ({scaled[0]}), which "
             "training does not support; choose another family"
         )
-    softcap = getattr(config, "final_logit_softcapping", None)
-    scores = completion_logprobs(hidden, head.weight, head.bias, targets, temperature, logit_softcap=softcap)
-    return scores.logprobs
-
-
-def _base_model(policy: Policy) -> PreTrainedModel:
-    model = policy.model
-    return model.get_base_model() if isinstance(model, peft.PeftModel) else model
+    return head, getattr(config, "final_logit_softcapping", None)

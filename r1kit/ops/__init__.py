@@ -1,1 +1,1 @@
-"""Tensor tools: token log-probabilities, padding, packing, attention masks and micro-batches."""
+"""Tensor tools: token log-probabilities, trees of completions and attention over them, micro-batches, padding."""
