@@ -19,6 +19,7 @@ from r1kit.models.adapter import add_fresh_adapter, continue_adapter
 from r1kit.models.adapter_folder import ADAPTER_WEIGHTS, check_adapter
 from r1kit.models.device import fit_threads, resolve_device, resolve_dtype
 from r1kit.models.fingerprint import file_fingerprint
+from r1kit.models.layouts import attention_name, install_layouts, layouts_work, without_wrapper
 from r1kit.models.lineage import Lineage
 from r1kit.models.policy import Policy
 from r1kit.models.quantization import keep_4bit_layers_in_train_mode
@@ -60,6 +61,7 @@ def load_policy(
     with _seeded(seed, device):
         base = load_base(source, config, device, dtype)
         _check_vocabulary(source, base, tokenizer)
+        install_layouts(base)
         model = _prepare(base, config, source, adapter, train=train, with_reference=with_reference)
     stop_ids = stop_token_ids(tokenizer, base.generation_config)
     stops = stop_words(tokenizer, base.generation_config)
@@ -75,6 +77,7 @@ def load_policy(
         pad_token_id=tokenizer.pad_token_id,
         lineage=found.lineage,
         reference_state=_make_reference(model, adapter, train=train) if with_reference else None,
+        follows_layouts=layouts_work(without_wrapper(model)),
     )
     threads = fit_threads(policy.num_parameters, device)
     if say is not None:
@@ -192,7 +195,7 @@ def _in_words(policy: Policy, source: BaseSource) -> str:
     share = policy.num_trainable / policy.num_parameters
     trained = f"{policy.num_trainable:,} trained ({share:.2%})" if policy.num_trainable else "none trained"
     weights = "" if config.quantization == "none" else f"{config.quantization} weights, "
-    attention = getattr(policy.model.config, "_attn_implementation", config.attention)
+    attention = attention_name(policy.model)
     return (
         f"model {source.name}{revision}{adapter}: {policy.num_parameters:,} parameters, {trained}; "
         f"{weights}{str(policy.dtype).removeprefix('torch.')} on {policy.device}, "

@@ -44,6 +44,8 @@ class Policy:
     pad_token_id: int
     lineage: Lineage
     reference_state: Reference | None = field(default=None, repr=False)
+    follows_layouts: bool = False
+    """Whether the model takes its attention from a `layouts.TokenLayout`."""
 
     def trainable_parameters(self) -> list[nn.Parameter]:
         """The parameters an optimizer updates, in the model's order; empty when loaded with train=False."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -53,8 +55,8 @@ def find_base(path: str, revision: str | None) -> BaseSource:
     if not is_local and means_a_folder(path):
         raise ModelError(f"model.path {path!r}: no such folder{_nearest_folder(local)}")
     folder = local.resolve() if is_local else _download(path, revision)
-    config = _read_config(path, folder)
-    _check_loadable(path, config)
+    config = read_config(path, folder)
+    check_loadable(path, config)
     if not weight_files(folder):
         raise ModelError(
             f"model.path {path!r}: the folder holds config.json but no model*.safetensors; copy the weights there"
@@ -79,10 +81,18 @@ def _nearest_folder(path: Path) -> str:
 
 def _download(path: str, revision: str | None) -> Path:
     """The snapshot folder of a hub model; its name is the commit."""
-    try:
+    with hub_errors(path, revision):
         folder = _snapshot(path, revision, _MODEL_FILES)
         if not weight_files(folder):
             folder = _snapshot(path, revision, [*_MODEL_FILES, "pytorch_model*.bin"])
+    return folder
+
+
+@contextmanager
+def hub_errors(path: str, revision: str | None) -> Iterator[None]:
+    """What goes wrong inside with a hub model, as one clear line: a ModelError or an EnvironmentError_."""
+    try:
+        yield
     except GatedRepoError as error:
         raise ModelError(
             f"model.path {path!r} is gated on the hub: accept its license there and log in with `hf auth login`"
@@ -98,7 +108,6 @@ def _download(path: str, revision: str | None) -> Path:
             f"model.path {path!r}: no such folder here, not in the hub cache, and the hub cannot be reached; "
             "check the path, or download the model while online"
         ) from error
-    return folder
 
 
 def _snapshot(path: str, revision: str | None, patterns: list[str]) -> Path:
@@ -107,7 +116,8 @@ def _snapshot(path: str, revision: str | None, patterns: list[str]) -> Path:
     )
 
 
-def _read_config(path: str, folder: Path) -> dict[str, Any]:
+def read_config(path: str, folder: Path) -> dict[str, Any]:
+    """What config.json in `folder` holds. Raises ModelError when it is not there or no JSON object."""
     config_path = folder / "config.json"
     if not config_path.is_file():
         if (folder / "adapter_config.json").is_file():
@@ -124,7 +134,8 @@ def _read_config(path: str, folder: Path) -> dict[str, Any]:
     return config
 
 
-def _check_loadable(path: str, config: dict[str, Any]) -> None:
+def check_loadable(path: str, config: dict[str, Any]) -> None:
+    """Raises ModelError for a model that this layer cannot load, going by its parsed config.json."""
     model_type = config.get("model_type")
     if model_type not in CONFIG_MAPPING:
         if "auto_map" in config:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from torch import nn
@@ -19,7 +20,14 @@ def target_names(
     Fused layers (Phi-3's qkv_proj and gate_up_proj) count like any other. Raises ModelError for a name that
     no linear layer has.
     """
-    paths = _linear_paths(model)
+    return names_among(_linear_paths(model), targets)
+
+
+def names_among(
+    paths: Iterable[str], targets: Literal["all-linear", "attention"] | tuple[str, ...]
+) -> list[str]:
+    """The same for linear layers at these dotted paths, head left out."""
+    paths = list(paths)
     names = {path.rsplit(".", 1)[-1] for path in paths}
     if targets == "all-linear":
         return sorted(names)

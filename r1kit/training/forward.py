@@ -1,62 +1,65 @@
 """Log-probabilities of the trained tokens of a batch, without logits of any other position.
 
-Legend: R rows, L row length, N trained tokens in all rows.
+Legend: N packed tokens, M trained tokens, B completions, T the longest one's tokens.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from r1kit.models.logprobs import head_logprobs, hidden_states
+from r1kit.models.hidden import hidden_states
+from r1kit.models.logprobs import head_logprobs
 from r1kit.models.policy import Policy
+from r1kit.ops.logprobs import TokenScores
+from r1kit.ops.trees import PackedTrees, Tree, pack_trees
 
 
 @dataclass(frozen=True, slots=True)
 class TokenBatch:
-    """Rows of token ids with the positions that are trained.
+    """Prompts and completions as one row of tokens; the completions are what is trained."""
 
-    Each row holds one text padded at its end, or several packed texts whose `position_ids` start again at 0.
-    There is no attention mask: attention is causal, padding comes after everything that counts, and where
-    positions start again the model keeps the texts apart.
-
-    Attributes:
-        input_ids: int64 [R, L].
-        position_ids: int64 [R, L].
-        trained: bool [R, L], True where the token at that place is predicted and learned; never a text's first.
-    """
-
-    input_ids: Tensor
-    position_ids: Tensor
-    trained: Tensor
+    packed: PackedTrees
 
     @property
     def num_tokens(self) -> int:
-        """Trained tokens in the batch (N)."""
-        return int(self.trained.sum())
+        """Trained tokens in the batch (M)."""
+        return len(self.packed.targets)
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Trained tokens of each completion, tree after tree; their sum is M."""
+        return self.packed.lengths
 
 
-def trained_logprobs(policy: Policy, batch: TokenBatch, *, temperature: float = 1.0) -> Tensor:
-    """Log-probabilities [N], float32, of the trained tokens, row after row, from left to right.
+def tree_batch(policy: Policy, trees: Sequence[Tree]) -> TokenBatch:
+    """`trees` in one batch; a prompt is shared by its completions where the model can and it pays."""
+    return TokenBatch(pack_trees(trees, share=None if policy.follows_layouts else False))
 
-    They are of the distribution at `temperature`; gradients flow to the policy unless disabled outside.
+
+def trained_logprobs(
+    policy: Policy, batch: TokenBatch, *, temperature: float = 1.0, with_entropy: bool = False
+) -> TokenScores:
+    """Log-probabilities [M], float32, of the completion tokens, tree after tree, from left to right.
+
+    They are of the distribution at `temperature`; gradients flow to the policy unless disabled outside. With
+    `with_entropy` the entropy of each of these distributions comes with them.
     """
-    batch_ids = batch.input_ids.to(policy.device)
-    trained = batch.trained.to(policy.device)
-    hidden = hidden_states(policy, batch_ids, batch.position_ids.to(policy.device))
-    rows, places = trained.nonzero(as_tuple=True)
-    return head_logprobs(policy, hidden[rows, places - 1], batch_ids[rows, places], temperature)
+    packed = batch.packed
+    hidden = hidden_states(policy, packed)
+    sources, targets = packed.sources.to(policy.device), packed.targets.to(policy.device)
+    return head_logprobs(policy, hidden[sources], targets, temperature, with_entropy=with_entropy)
 
 
-def unflatten(values: Tensor, lengths: list[int]) -> tuple[Tensor, Tensor]:
-    """Values [N] of texts of `lengths` (sum N) as a matrix [B, T] padded with 0, and its mask bool [B, T].
+def unflatten(values: Tensor, lengths: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Values [M] of completions of `lengths` (sum M) as a matrix [B, T] padded with 0, and its mask bool [B, T].
 
-    Texts without a trained token have empty rows; T is at least 1.
+    Completions without a trained token have empty rows; T is at least 1.
     """
     width = max([1, *lengths])
-    mask = (
-        torch.arange(width, device=values.device)[None] < torch.tensor(lengths, device=values.device)[:, None]
-    )
+    counts = torch.tensor(lengths, device=values.device)[:, None]
+    mask = torch.arange(width, device=values.device)[None] < counts
     return values.new_zeros(mask.shape).masked_scatter(mask, values), mask

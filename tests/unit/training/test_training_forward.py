@@ -1,73 +1,64 @@
+from dataclasses import replace
+
 import pytest
 import torch
-from tiny_models import FAMILIES, write_tiny_model
+from tiny_models import write_tiny_model
 
 from r1kit.config.model import LoraConfig, ModelConfig
 from r1kit.core.errors import ModelError
 from r1kit.models.load import load_policy
-from r1kit.training.forward import TokenBatch, trained_logprobs, unflatten
+from r1kit.ops.trees import Tree
+from r1kit.training.forward import trained_logprobs, tree_batch, unflatten
 
-TEXTS = [list(range(20, 45)), list(range(60, 69)), list(range(100, 133))]
-STARTS = [5, 3, 20]
-
-
-def padded_batch() -> TokenBatch:
-    width = max(map(len, TEXTS))
-    input_ids = torch.tensor([text + [0] * (width - len(text)) for text in TEXTS])
-    places = torch.arange(width).expand(3, -1)
-    trained = (places >= torch.tensor(STARTS)[:, None]) & (places < torch.tensor([[len(t)] for t in TEXTS]))
-    return TokenBatch(input_ids, places, trained)
-
-
-def packed_batch() -> TokenBatch:
-    input_ids = torch.tensor([[token for text in TEXTS for token in text] + [0] * 4])
-    positions = torch.tensor([[place for text in TEXTS for place in range(len(text))] + [0] * 4])
-    flags = [place >= start for text, start in zip(TEXTS, STARTS, strict=True) for place in range(len(text))]
-    return TokenBatch(input_ids, positions, torch.tensor([flags + [False] * 4]))
+TREES = [
+    Tree(tuple(range(20, 45)), (tuple(range(60, 69)), tuple(range(100, 133)), ())),
+    Tree((5, 6, 7), ((8, 9),)),
+]
 
 
 def alone(policy, temperature: float) -> torch.Tensor:
-    """Each text through the whole model by itself, log-softmax of all logits."""
+    """Each completion behind its prompt through the whole model by itself, log-softmax of all logits."""
     rows = []
-    for text, start in zip(TEXTS, STARTS, strict=True):
-        logits = policy.model(input_ids=torch.tensor([text])).logits[0].float() / temperature
-        logprobs = torch.log_softmax(logits, -1)
-        rows += [logprobs[place - 1, text[place]] for place in range(start, len(text))]
-    return torch.stack(rows)
+    for tree in TREES:
+        for completion in tree.completions:
+            logits = policy.model(input_ids=torch.tensor([[*tree.prompt_ids, *completion]])).logits[0]
+            logprobs = torch.log_softmax(logits.float() / temperature, -1)[len(tree.prompt_ids) - 1 : -1]
+            rows.append(logprobs.gather(-1, torch.tensor(completion, dtype=torch.int64)[:, None])[:, 0])
+    return torch.cat(rows)
 
 
-def adapter_gradients(policy, loss: torch.Tensor) -> list[torch.Tensor]:
-    return list(torch.autograd.grad(loss, policy.trainable_parameters()))
-
-
-# transformers refuses sdpa for Gemma 2, whose attention logits are capped.
-@pytest.mark.parametrize(
-    ("family", "attention"),
-    [(f, a) for f in FAMILIES for a in ("sdpa", "eager") if (f, a) != ("gemma2", "sdpa")],
-)
-def test_packed_and_padded_texts_equal_each_text_alone(family, attention, tmp_path):
-    # The longest text is twice the sliding windows of the tiny models, so those are crossed too.
+@pytest.mark.parametrize("family", ["qwen2", "gemma2"])
+def test_logprobs_and_gradients_are_those_of_each_text_alone(family, tmp_path):
     folder = write_tiny_model(tmp_path / "model", family)
-    config = ModelConfig(path=str(folder), attention=attention, lora=LoraConfig(rank=4, alpha=8))
-    policy = load_policy(config, train=True)
+    policy = load_policy(ModelConfig(path=str(folder), lora=LoraConfig(rank=4, alpha=8)), train=True)
     for parameter in policy.trainable_parameters():
         torch.nn.init.normal_(parameter, std=0.1, generator=torch.Generator().manual_seed(parameter.numel()))
     expected = alone(policy, 0.8)
     weights = torch.linspace(-1, 1, len(expected))
-    expected_gradients = adapter_gradients(policy, (expected * weights).sum())
-    for batch in (padded_batch(), packed_batch()):
-        logprobs = trained_logprobs(policy, batch, temperature=0.8)
-        torch.testing.assert_close(logprobs, expected, atol=2e-5, rtol=1e-4)
-        gradients = adapter_gradients(policy, (logprobs * weights).sum())
-        for gradient, wanted in zip(gradients, expected_gradients, strict=True):
-            torch.testing.assert_close(gradient, wanted, atol=2e-4, rtol=1e-3)
+    scores = trained_logprobs(policy, tree_batch(policy, TREES), temperature=0.8, with_entropy=True)
+    torch.testing.assert_close(scores.logprobs, expected, atol=2e-5, rtol=1e-4)
+    assert (scores.entropy > 0).all()
+    actual, wanted = (
+        torch.autograd.grad((values * weights).sum(), policy.trainable_parameters())
+        for values in (scores.logprobs, expected)
+    )
+    for gradient, other in zip(actual, wanted, strict=True):
+        torch.testing.assert_close(gradient, other, atol=2e-4, rtol=1e-3)
+
+
+def test_a_batch_knows_its_lengths(tmp_path):
+    policy = load_policy(ModelConfig(path=str(write_tiny_model(tmp_path / "model"))), train=False)
+    batch = tree_batch(policy, TREES)
+    assert (batch.lengths, batch.num_tokens) == ((9, 33, 0, 2), 44)
+    assert len(batch.packed.input_ids) == 25 + 42 + 3 + 2
+    assert len(tree_batch(replace(policy, follows_layouts=False), TREES).packed.input_ids) == 3 * 25 + 42 + 5
 
 
 def test_logits_that_a_family_scales_are_refused(tmp_path):
     policy = load_policy(ModelConfig(path=str(write_tiny_model(tmp_path / "model", "llama"))), train=True)
     policy.model.config.logits_scaling = 8.0
     with pytest.raises(ModelError, match="scaled"):
-        trained_logprobs(policy, packed_batch())
+        trained_logprobs(policy, tree_batch(policy, TREES))
 
 
 def test_unflatten_lays_out_rows_in_order_and_lets_gradients_through():
