@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from r1kit.config.section import Section
@@ -27,5 +29,13 @@ class SamplingConfig(Section):
 class EngineConfig(Section):
     """What runs the sampling."""
 
+    kind: Literal["auto", "native", "transformers"] = "auto"
+    """native: r1kit's own engine; transformers: a plain loop over the model's forward pass; auto: native where
+    the model allows it."""
     batch_size: int = Field(default=64, ge=1)
-    """Completions decoded at the same time."""
+    """Most completions decoded at the same time."""
+    kv_tokens: int | None = Field(default=None, ge=1)
+    """Most tokens whose keys and values are held at once, prompts included (native engine); when left out, the
+    memory plan decides."""
+    cuda_graphs: bool = False
+    """Record decoding as CUDA graphs and replay it (native engine, CUDA only)."""

@@ -13,14 +13,17 @@ from r1kit.config.stages import EvalConfig
 from r1kit.core.rollout import Group
 from r1kit.core.seeds import derive_seed
 from r1kit.generation import Engine, build_engine
+from r1kit.models.device import resolve_device
 from r1kit.models.load import find_model, load_policy
 from r1kit.rewards.compose import judge
-from r1kit.rollout.collect import collect_groups, collect_in_parts, fitting_part_size
+from r1kit.rollout.collect import collect_groups
+from r1kit.rollout.progress import shown_on
 from r1kit.rollout.prompts import PromptedProblem
 from r1kit.rollout.setup import keep_usable
 from r1kit.rollout.summary import summarise, summarise_by_level
 from r1kit.tasks.benchmarks import BENCHMARKS, load_benchmark
 from r1kit.tracking.tracker import Tracker
+from r1kit.training.memory import cap_memory, resolve_sizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +67,15 @@ def run(config: EvalConfig) -> dict[str, Any]:
     ) as tracker:
         for usable in tasks.values():
             usable.announce(tracker.say)
+        cap_memory(config.memory, resolve_device(config.model.device))
         policy = load_policy(config.model, train=False, seed=config.seed, say=tracker.say)
-        engine = build_engine(policy, config.engine)
         prompted = {
             name: problems.render(policy, config.sampling.max_new_tokens, tracker.say)
             for name, problems in tasks.items()
         }
+        longest = max(len(problem.prompt_ids) for problems in prompted.values() for problem in problems)
+        sizes = resolve_sizes(config, policy, tracker.say, longest_prompt=longest)
+        engine = build_engine(policy, config.engine, tracker.say, sizes.kv_tokens)
         metrics: dict[str, float] = {}
         for name, problems in prompted.items():
             for protocol in _protocols(config, name, tasks[name].data):
@@ -112,23 +118,15 @@ def _evaluate(
     """Sample, judge and log one benchmark under one protocol; its figures by metric name."""
     label = f"{name} ({protocol.name})"
     with tracker.progress(label, total=len(prompted) * protocol.num_samples, unit="completion") as progress:
-
-        def collect(part: Sequence[PromptedProblem]) -> list[Group]:
-            return collect_groups(
-                engine,
-                part,
-                group_size=protocol.num_samples,
-                sampling=protocol.sampling,
-                score=judge,
-                seed=derive_seed(config.seed, "eval", name, protocol.name),
-                on_finished=lambda count, _tokens: progress.advance(count),
-            )
-
-        groups = collect_in_parts(
-            collect,
+        groups = collect_groups(
+            engine,
             prompted,
-            part_size=fitting_part_size(config.engine, protocol.num_samples),
-            on_groups=lambda part: tracker.rollouts(0, part, phase=label),
+            group_size=protocol.num_samples,
+            sampling=protocol.sampling,
+            score=judge,
+            seed=derive_seed(config.seed, "eval", name, protocol.name),
+            on_progress=shown_on(progress),
+            on_group=lambda group: tracker.rollouts(0, [group], phase=label),
         )
     prefix = name if protocol.name == "sampled" else f"{name}/{protocol.name}"
     figures = summarise(groups, config.language)

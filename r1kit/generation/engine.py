@@ -9,8 +9,11 @@ from typing import Protocol
 from r1kit.config.sampling import SamplingConfig
 from r1kit.core.rollout import Completion
 
-OnFinished = Callable[[int, int], None]
-"""Called as completions finish, with how many did and how many tokens they hold together."""
+OnProgress = Callable[[int, int], None]
+"""Called from time to time, with how many completions have ended since and how many tokens were drawn."""
+
+OnGroup = Callable[[int, tuple[Completion, ...]], None]
+"""Called once a request when its last completion has ended, with the request's number and its completions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +35,12 @@ class Engine(Protocol):
         self,
         requests: Sequence[GenerationRequest],
         sampling: SamplingConfig,
-        on_finished: OnFinished | None = None,
+        on_progress: OnProgress | None = None,
+        on_group: OnGroup | None = None,
     ) -> list[tuple[Completion, ...]]:
         """The completions of each request, in the order of the requests and of their seeds.
 
-        A completion that reaches `max_new_tokens` or fills the model's context ends with reason LENGTH.
+        `on_group` gets them as soon as they are whole, in whatever order that is. A completion that reaches `max_new_tokens` or fills the model's context ends with reason LENGTH.
 
         Raises:
             DataError: a prompt is empty, or leaves no room in the model's context.

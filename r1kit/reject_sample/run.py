@@ -18,16 +18,18 @@ from r1kit.core.problem import Problem
 from r1kit.core.rollout import Completion, Group, Score, Verdict
 from r1kit.core.seeds import derive_seed
 from r1kit.generation import build_engine
+from r1kit.models.device import resolve_device
 from r1kit.models.load import find_model, load_policy
 from r1kit.reject_sample.keep import Decision, decide
 from r1kit.rewards.compose import Scorer, build_scorer, judge
-from r1kit.rollout.collect import ScoreFunction, collect_groups, collect_in_parts, fitting_part_size
+from r1kit.rollout.collect import ScoreFunction, collect_groups
 from r1kit.rollout.estimators import mean
-from r1kit.rollout.prompts import PromptedProblem
+from r1kit.rollout.progress import shown_on
 from r1kit.rollout.setup import UsableProblems, left_out_in_words, load_usable_problems
 from r1kit.tasks.conversations import Conversation, LoadedConversations, load_conversations
 from r1kit.tasks.prompts import build_messages
 from r1kit.tracking.tracker import Tracker
+from r1kit.training.memory import cap_memory, resolve_sizes
 
 _BINS = 10
 
@@ -81,28 +83,23 @@ def _sample(
     config: RejectSampleConfig, problems: UsableProblems, score: ScoreFunction, tracker: Tracker
 ) -> list[Group]:
     problems.announce(tracker.say)
+    cap_memory(config.memory, resolve_device(config.model.device))
     policy = load_policy(config.model, train=False, seed=config.seed, say=tracker.say)
     prompted = problems.render(policy, config.sampling.max_new_tokens, tracker.say)
-    engine = build_engine(policy, config.engine)
+    longest = max(len(problem.prompt_ids) for problem in prompted)
+    sizes = resolve_sizes(config, policy, tracker.say, longest_prompt=longest)
+    engine = build_engine(policy, config.engine, tracker.say, sizes.kv_tokens)
     total = len(prompted) * config.num_samples
     with tracker.progress("sample", total=total, unit="completion") as progress:
-
-        def collect(part: Sequence[PromptedProblem]) -> list[Group]:
-            return collect_groups(
-                engine,
-                part,
-                group_size=config.num_samples,
-                sampling=config.sampling,
-                score=score,
-                seed=derive_seed(config.seed, "reject-sample"),
-                on_finished=lambda count, _tokens: progress.advance(count),
-            )
-
-        return collect_in_parts(
-            collect,
+        return collect_groups(
+            engine,
             prompted,
-            part_size=fitting_part_size(config.engine, config.num_samples),
-            on_groups=lambda groups: tracker.rollouts(0, groups, phase="sample"),
+            group_size=config.num_samples,
+            sampling=config.sampling,
+            score=score,
+            seed=derive_seed(config.seed, "reject-sample"),
+            on_progress=shown_on(progress),
+            on_group=lambda group: tracker.rollouts(0, [group], phase="sample"),
         )
 
 

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from r1kit.config.model import ModelConfig
 from r1kit.config.sampling import EngineConfig, SamplingConfig
 from r1kit.core.errors import DataError
-from r1kit.core.rollout import FinishReason
+from r1kit.core.rollout import Completion, FinishReason
 from r1kit.generation import GenerationRequest, build_engine
 from r1kit.models.load import load_policy
 from r1kit.models.policy import Policy
@@ -28,9 +29,19 @@ def requests(num_samples: int) -> list[GenerationRequest]:
     ]
 
 
-def generate(policy: Policy, asked: list[GenerationRequest], batch_size: int = 64, **sampling):
-    sampling = SamplingConfig(**({"max_new_tokens": 12} | sampling))
-    return build_engine(policy, EngineConfig(batch_size=batch_size)).generate(asked, sampling)
+Generate = Callable[..., list[tuple[Completion, ...]]]
+
+
+@pytest.fixture(params=["native", "transformers"])
+def generate(request) -> Generate:
+    """Draws completions through each engine in turn."""
+
+    def draw(policy: Policy, asked, batch_size: int = 64, on_progress=None, **sampling):
+        sampling = SamplingConfig(**({"max_new_tokens": 12} | sampling))
+        engine = build_engine(policy, EngineConfig(kind=request.param, batch_size=batch_size))
+        return engine.generate(asked, sampling, on_progress)
+
+    return draw
 
 
 @torch.no_grad()
@@ -45,7 +56,7 @@ def naive_greedy(policy: Policy, prompt_ids: tuple[int, ...], num_tokens: int) -
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_greedy_equals_a_naive_loop_without_cache_for_every_family(family, tmp_path):
+def test_greedy_equals_a_naive_loop_without_cache_for_every_family(family, tmp_path, generate):
     # 40 tokens are more than twice the sliding windows of the tiny models.
     policy = load_policy(ModelConfig(path=str(write_tiny_model(tmp_path / "model", family))), train=False)
     asked = [GenerationRequest(ids, (0,)) for ids in PROMPTS]
@@ -58,7 +69,7 @@ def token_ids(groups) -> list[list[tuple[int, ...]]]:
     return [[completion.token_ids for completion in group] for group in groups]
 
 
-def test_completions_do_not_depend_on_what_runs_beside_them(policy):
+def test_completions_do_not_depend_on_what_runs_beside_them(policy, generate):
     together = token_ids(generate(policy, requests(3)))
     assert [token_ids(generate(policy, [request]))[0] for request in requests(3)] == together
     for batch_size in (1, 2, 5):
@@ -67,12 +78,12 @@ def test_completions_do_not_depend_on_what_runs_beside_them(policy):
     assert backwards[::-1] == together
 
 
-def test_completions_of_one_prompt_differ_by_seed(policy):
+def test_completions_of_one_prompt_differ_by_seed(policy, generate):
     group = generate(policy, requests(4))[0]
     assert len({completion.token_ids for completion in group}) == 4
 
 
-def test_recorded_logprobs_are_those_of_the_model_under_the_temperature(policy):
+def test_recorded_logprobs_are_those_of_the_model_under_the_temperature(policy, generate):
     groups = generate(policy, requests(2), temperature=0.7)
     for request, group in zip(requests(2), groups, strict=True):
         for completion in group:
@@ -84,7 +95,7 @@ def test_recorded_logprobs_are_those_of_the_model_under_the_temperature(policy):
             assert completion.logprobs == pytest.approx(expected, abs=1e-4)
 
 
-def test_a_completion_ends_with_the_eos_token_and_its_text_without_it(policy):
+def test_a_completion_ends_with_the_eos_token_and_its_text_without_it(policy, generate):
     ends = replace(policy, eos_token_ids=tuple(range(3, 160)))
     group = generate(ends, [GenerationRequest(PROMPTS[0], tuple(range(40)))], max_new_tokens=30)[0]
     for completion in group:
@@ -94,14 +105,14 @@ def test_a_completion_ends_with_the_eos_token_and_its_text_without_it(policy):
         assert completion.text == policy.tokenizer.decode(completion.token_ids[:-1])
 
 
-def test_a_completion_without_eos_is_cut_off_at_the_limit(policy):
+def test_a_completion_without_eos_is_cut_off_at_the_limit(policy, generate):
     never = replace(policy, eos_token_ids=(10**6,))
     for group in generate(never, requests(2), max_new_tokens=7):
         for completion in group:
             assert (completion.num_tokens, completion.finish_reason) == (7, FinishReason.LENGTH)
 
 
-def test_a_completion_is_cut_off_where_the_context_ends(policy):
+def test_a_completion_is_cut_off_where_the_context_ends(policy, generate):
     never = replace(policy, eos_token_ids=(10**6,))
     long, short = tuple(range(3, 253)), tuple(range(3, 8))
     groups = generate(
@@ -111,7 +122,7 @@ def test_a_completion_is_cut_off_where_the_context_ends(policy):
     assert groups[0][0].finish_reason is FinishReason.LENGTH
 
 
-def test_a_stop_string_ends_the_completion_and_stays_in_its_text(policy):
+def test_a_stop_string_ends_the_completion_and_stays_in_its_text(policy, generate):
     never = replace(policy, eos_token_ids=(10**6,))
     request = GenerationRequest(PROMPTS[0], (7,))
     text = generate(never, [request])[0][0].text
@@ -123,40 +134,24 @@ def test_a_stop_string_ends_the_completion_and_stays_in_its_text(policy):
     assert len(stopped.text) < len(text)
 
 
-def test_finished_completions_are_reported_once(policy):
+def test_every_token_and_every_ended_completion_is_reported_once(policy, generate):
     seen: list[tuple[int, int]] = []
-    engine = build_engine(policy, EngineConfig(batch_size=3))
-    groups = engine.generate(requests(3), SamplingConfig(max_new_tokens=9), lambda n, t: seen.append((n, t)))
+    groups = generate(policy, requests(3), 3, lambda n, t: seen.append((n, t)), max_new_tokens=9)
     assert sum(n for n, _ in seen) == 12
     assert sum(t for _, t in seen) == sum(c.num_tokens for group in groups for c in group)
 
 
-def test_a_prompt_that_fills_the_context_is_refused(policy):
+def test_a_prompt_that_fills_the_context_is_refused(policy, generate):
     with pytest.raises(DataError, match="context is 256"):
         generate(policy, [GenerationRequest(tuple(range(3, 259)), (0,))])
 
 
-def test_an_empty_prompt_is_refused(policy):
+def test_an_empty_prompt_is_refused(policy, generate):
     with pytest.raises(DataError, match="no tokens"):
         generate(policy, [GenerationRequest((), (0,))])
 
 
-def test_distinct_prompts_run_through_the_model_once(policy, monkeypatch):
-    shapes: list[torch.Size] = []
-    forward = policy.model.forward
-
-    def recording(**inputs):
-        shapes.append(inputs["input_ids"].shape)
-        return forward(**inputs)
-
-    monkeypatch.setattr(policy.model, "forward", recording)
-    generate(policy, requests(8), max_new_tokens=3)
-    assert shapes[0] == (4, 30)
-    assert shapes[1][0] <= 32
-    assert shapes[1][1] == 1
-
-
-def test_rows_that_have_ended_are_not_fed_past_the_context(tmp_path):
+def test_rows_that_have_ended_are_not_fed_past_the_context(tmp_path, generate):
     # GPT-2's positions are a table: one past its end is an error, and its rows end at different places.
     folder = tmp_path / "gpt2"
     with torch.random.fork_rng():

@@ -16,7 +16,8 @@ from r1kit.core.seeds import derive_seed
 from r1kit.generation import GenerationRequest, build_engine
 from r1kit.models.load import load_policy
 from r1kit.models.policy import Policy
-from r1kit.rollout.collect import collect_groups, collect_in_parts, fitting_part_size
+from r1kit.rollout.collect import collect_groups
+from r1kit.rollout.progress import shown_on
 from r1kit.rollout.prompts import PromptedProblem, render_problems
 
 PROBLEMS = [Problem(name, text, ("7",)) for name, text in [("a", "3+4"), ("b", "9-2"), ("c", "1+2+4")]]
@@ -123,16 +124,35 @@ def test_a_prompted_problem_is_what_the_chat_template_says(policy):
     assert num_long == 0
 
 
-def test_parts_are_handed_on_as_they_come_and_are_those_of_one_piece(policy):
+def test_groups_are_handed_on_in_order_as_soon_as_they_are_whole(policy):
     prompted, _ = render_problems(policy, PROBLEMS, ProblemData(path="x"))
-    handed: list[list[str]] = []
-    groups = collect_in_parts(
-        lambda part: collect(policy, [p.problem for p in part], group_size=2),
+    handed: list[Group] = []
+    seen: list[tuple[int, int]] = []
+    groups = collect_groups(
+        build_engine(policy, EngineConfig(batch_size=1)),
         prompted,
-        part_size=2,
-        on_groups=lambda part: handed.append([group.problem.id for group in part]),
+        group_size=2,
+        sampling=SAMPLING,
+        score=count_characters,
+        seed=5,
+        on_progress=lambda ended, tokens: seen.append((len(handed), ended)),
+        on_group=handed.append,
     )
-    assert handed == [["a", "b"], ["c"]]
-    assert [tokens(group) for group in groups] == [tokens(g) for g in collect(policy, PROBLEMS, group_size=2)]
-    assert fitting_part_size(EngineConfig(batch_size=64), group_size=16) == 16
-    assert fitting_part_size(EngineConfig(batch_size=1), group_size=64) == 1
+    assert groups == handed
+    assert [group.problem.id for group in groups] == ["a", "b", "c"]
+    # One row at a time: the first group is there before the third row has a token.
+    assert [num_handed for num_handed, ended in seen if ended] == [0, 0, 1, 1, 2, 2]
+
+
+def test_progress_moves_by_completions_and_shows_tokens_a_second():
+    moves = []
+
+    class Recorder:
+        def advance(self, n: int = 1, /, **shown: float | str) -> None:
+            moves.append((n, shown))
+
+    times = iter([10.0, 12.0, 14.0])
+    show = shown_on(Recorder(), clock=lambda: next(times))
+    show(0, 30)
+    show(2, 10)
+    assert moves == [(0, {"tokens/s": 15.0}), (2, {"tokens/s": 10.0})]
