@@ -15,14 +15,21 @@ from torch import Tensor
 
 from r1kit.core.errors import TrainingError
 
+Baseline = Literal["group_mean", "leave_one_out"]
+
 
 def group_advantages(
     rewards: Float[Tensor, " B"],
     group_size: int,
     scale: Literal["std", "none"] = "std",
     eps: float = 1e-4,
+    *,
+    baseline: Baseline = "group_mean",
 ) -> Float[Tensor, " B"]:
-    """Reward minus the group's mean, divided by the group's standard deviation plus `eps` for scale "std".
+    """Reward minus the group's baseline, divided by the group's standard deviation plus `eps` for scale "std".
+
+    The baseline is the mean of the group, or of the others in it ("leave_one_out"; RLOO, Ahmadian et al. 2024),
+    which gives the former times n / (n - 1) for n usable rewards.
 
     Shape [B], in units of standard deviations ("std") or of reward ("none"). The deviation is the sample's
     (divisor G - 1), so rewards 1, 0, 0, 1 give +-0.866. Exactly 0 for a group of equal rewards and for one
@@ -37,8 +44,10 @@ def group_advantages(
     count = usable.sum(dim=1, keepdim=True)
     mean = groups.nansum(dim=1, keepdim=True) / count.clamp(min=1)
     advantages = torch.where(usable, groups - mean, 0.0)
+    variance = advantages.square().sum(dim=1, keepdim=True) / (count - 1).clamp(min=1)
+    if baseline == "leave_one_out":
+        advantages = advantages * count / (count - 1).clamp(min=1)
     if scale == "std":
-        variance = advantages.square().sum(dim=1, keepdim=True) / (count - 1).clamp(min=1)
         advantages = advantages / (variance.sqrt() + eps)
     # The mean of equal floats can differ from them in the last bit: 0 is set, not computed.
     uniform = uniform_groups(rewards, group_size)

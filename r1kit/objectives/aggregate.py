@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-Aggregation = Literal["sequence_mean", "token_mean", "constant_length"]
+Aggregation = Literal["sequence_mean", "sequence_sum", "token_mean", "constant_length"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,8 @@ def aggregate(
     """The slice's share of the batch's mean of `values` over the tokens where `mask` is True; a scalar.
 
     "sequence_mean": mean over each completion's tokens, then over completions (DeepSeekMath 2024, eq. 3).
+    "sequence_sum": sum over each completion's tokens, mean over completions: a completion is one action, whose
+    log-probability is the sum of its tokens' (RLOO, Ahmadian et al. 2024).
     "token_mean": mean over all tokens (DAPO, Yu et al. 2025, eq. 8).
     "constant_length": sum over tokens / (completions * max_tokens) (Dr. GRPO, Liu et al. 2025).
     An empty row contributes 0. Masked values, infinite or NaN ones too, have no effect.
@@ -59,6 +61,8 @@ def aggregate(
     match how:
         case "sequence_mean":
             return (sums / mask.sum(dim=1).clamp(min=1)).sum() / normalizer.num_sequences
+        case "sequence_sum":
+            return sums.sum() / normalizer.num_sequences
         case "token_mean":
             return sums.sum() / normalizer.num_tokens
         case "constant_length":

@@ -120,3 +120,20 @@ def test_an_infinite_reward_is_refused_by_place_and_value() -> None:
 def test_rewards_that_do_not_fill_groups_are_refused(group_size: int) -> None:
     with pytest.raises(ValueError, match=f"4 rewards .* group_size {group_size}"):
         group_advantages(torch.zeros(4), group_size)
+
+
+def test_leaving_one_out_compares_each_reward_with_the_mean_of_the_others() -> None:
+    rewards = random_rewards(12)
+    rewards[[1, 8, 9, 10]] = NAN
+    advantages = group_advantages(rewards, 4, "none", baseline="leave_one_out")
+    for row, reward in enumerate(rewards.tolist()):
+        start = row - row % 4
+        others = [i for i in range(start, start + 4) if i != row and not rewards[i].isnan()]
+        mean = statistics.fmean(rewards[others].tolist()) if others else reward
+        expected = 0.0 if math.isnan(reward) else reward - mean
+        assert advantages[row].item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_equal_rewards_give_exactly_zero_with_any_baseline() -> None:
+    rewards = torch.tensor([0.1] * 7)
+    assert group_advantages(rewards, 7, "none", baseline="leave_one_out").tolist() == [0.0] * 7

@@ -7,7 +7,7 @@ import torch
 
 from r1kit.objectives.aggregate import Aggregation, Normalizer, aggregate, masked_sum
 
-HOWS: tuple[Aggregation, ...] = ("sequence_mean", "token_mean", "constant_length")
+HOWS: tuple[Aggregation, ...] = ("sequence_mean", "sequence_sum", "token_mean", "constant_length")
 VALUES = torch.tensor([[1.0, 2.0, 3.0], [10.0, 99.0, 99.0], [99.0, 99.0, 99.0]])
 MASK = torch.tensor([[True, True, True], [True, False, False], [False, False, False]])
 NORMALIZER = Normalizer(num_sequences=3, num_tokens=4, max_tokens=5)
@@ -15,7 +15,12 @@ NORMALIZER = Normalizer(num_sequences=3, num_tokens=4, max_tokens=5)
 
 @pytest.mark.parametrize(
     ("how", "expected"),
-    [("sequence_mean", (2.0 + 10.0 + 0.0) / 3), ("token_mean", 16.0 / 4), ("constant_length", 16.0 / 15)],
+    [
+        ("sequence_mean", (2.0 + 10.0 + 0.0) / 3),
+        ("sequence_sum", 16.0 / 3),
+        ("token_mean", 16.0 / 4),
+        ("constant_length", 16.0 / 15),
+    ],
 )
 def test_hand_values_with_an_empty_row(how: Aggregation, expected: float) -> None:
     assert aggregate(VALUES, MASK, how, normalizer=NORMALIZER).item() == pytest.approx(expected)
