@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from r1kit.config.stages import GrpoConfig
 from r1kit.core.seeds import derive_seed
 from r1kit.generation.engine import Engine
-from r1kit.models.policy import Policy
 from r1kit.rewards.compose import judge
 from r1kit.rollout.collect import collect_groups
+from r1kit.rollout.progress import shown_on
 from r1kit.rollout.prompts import PromptedProblem
-from r1kit.rollout.setup import UsableProblems
 from r1kit.rollout.summary import summarise
 from r1kit.tracking.tracker import Tracker
 
@@ -28,20 +27,6 @@ class HeldOut:
     first: dict[str, float] = field(default_factory=dict)
     last: dict[str, float] = field(default_factory=dict)
 
-    @classmethod
-    def build(
-        cls,
-        config: GrpoConfig,
-        problems: UsableProblems | None,
-        policy: Policy,
-        engine: Engine,
-        tracker: Tracker,
-    ) -> HeldOut:
-        """Render the problems once for all evaluations."""
-        max_new_tokens = config.sampling.max_new_tokens
-        prompted = problems.render(policy, max_new_tokens, tracker.say) if problems else []
-        return cls(config, prompted, engine, tracker)
-
     def evaluate(self, step: int) -> None:
         """Sample and log when it is `step`'s turn: before the first, every so many, after the last."""
         plan = self.config.held_out
@@ -56,7 +41,7 @@ class HeldOut:
                 sampling=self.config.sampling,
                 score=judge,
                 seed=derive_seed(self.config.seed, "held_out"),
-                on_finished=lambda count, _tokens: progress.advance(count),
+                on_progress=shown_on(progress),
             )
         self.last = summarise(groups)
         self.first = self.first or self.last

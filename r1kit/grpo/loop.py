@@ -1,35 +1,34 @@
 """GRPO on one screen: sample problems, collect groups, update the policy, log.
 
 The objective is DeepSeekMath's (Shao et al. 2024, eq. 3) as DeepSeek-R1 uses it (2025, eq. 1 to 3). Every
-variant is a setting of `config.algorithm`; the mathematics is in `objectives/`.
+variant is a setting of `config.algorithm` (presets: `config/algorithms.py`); the mathematics is in
+`objectives/`, a step in `trainer.py`.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from r1kit.config.stages import GrpoConfig
 from r1kit.core.errors import DataError
-from r1kit.core.seeds import derive_seed
-from r1kit.generation import Engine, build_engine
-from r1kit.grpo.batch import build_batch
+from r1kit.generation import build_engine
+from r1kit.grpo.collect import ProblemStream
 from r1kit.grpo.held_out import HeldOut
-from r1kit.grpo.metrics import last_tenth, rollout_metrics
-from r1kit.grpo.update import update_policy
+from r1kit.grpo.metrics import last_tenth
+from r1kit.grpo.self_check import SamplingGapAlarm
+from r1kit.grpo.trainer import GrpoTrainer
+from r1kit.models.device import resolve_device
 from r1kit.models.load import find_model, load_policy
 from r1kit.models.policy import Policy
 from r1kit.rewards.compose import Scorer, build_scorer
-from r1kit.rollout.collect import collect_groups
 from r1kit.rollout.estimators import first_and_last_tenth
-from r1kit.rollout.prompts import PromptedProblem
+from r1kit.rollout.progress import shown_beside
 from r1kit.rollout.setup import UsableProblems, left_out_in_words, load_usable_problems
 from r1kit.tracking.tracker import Tracker
+from r1kit.training.memory import cap_memory, prove, resolve_sizes
 from r1kit.training.optimizer import Optimizer, peak_learning_rate
-from r1kit.training.sampler import shuffled_batches
+from r1kit.training.recovery import MicroBatchSize
 
 
 def run(config: GrpoConfig) -> dict[str, Any]:
@@ -58,22 +57,26 @@ def _train(
 ) -> dict[str, Any]:
     for loaded in filter(None, (problems, held_out_problems)):
         loaded.announce(tracker.say)
+    cap_memory(config.memory, resolve_device(config.model.device))
     with_reference = config.algorithm.beta > 0
     policy = load_policy(
         config.model, train=True, with_reference=with_reference, seed=config.seed, say=tracker.say
     )
     prompted = problems.render(policy, config.sampling.max_new_tokens, tracker.say)
     _check_batch(config, len(prompted), problems)
-    trainer = GrpoTrainer(
-        config, policy, build_engine(policy, config.engine), scorer, _optimizer(config, policy), tracker
+    max_new_tokens = config.sampling.max_new_tokens
+    held_out_prompted = (
+        held_out_problems.render(policy, max_new_tokens, tracker.say) if held_out_problems else []
     )
-    held_out = HeldOut.build(config, held_out_problems, policy, trainer.engine, tracker)
+    longest = max(len(p.prompt_ids) for p in (*prompted, *held_out_prompted))
+    trainer = _trainer(config, policy, scorer, tracker, longest)
+    held_out = HeldOut(config, held_out_prompted, trainer.engine, tracker)
     held_out.evaluate(step=0)
-    batches = shuffled_batches(len(prompted), config.algorithm.problems_per_step, config.seed)
+    stream = ProblemStream(prompted, config.algorithm.problems_per_step, config.seed)
     history: list[dict[str, float]] = []
     with tracker.progress("grpo", total=config.steps, unit="step") as progress:
-        for step, indices in enumerate(islice(batches, config.steps), start=1):
-            metrics = trainer.step(step, [prompted[i] for i in indices])
+        for step in range(1, config.steps + 1):
+            metrics = trainer.step(step, stream, shown_beside(progress))
             history.append(metrics)
             held_out.evaluate(step)
             progress.advance(**_headline(metrics))
@@ -82,6 +85,27 @@ def _train(
     policy.save(config.output / policy.saved_as, stage="grpo", seed=config.seed)
     figures = {**last_tenth(history), **held_out.summary()}
     return {**figures, "num_problems": len(prompted), "left_out": dict(problems.dropped)}
+
+
+def _trainer(
+    config: GrpoConfig, policy: Policy, scorer: Scorer, tracker: Tracker, longest_prompt: int
+) -> GrpoTrainer:
+    """A trainer with the sizes of the memory plan; on a GPU they are proven before anything is sampled."""
+    sizes = resolve_sizes(config, policy, tracker.say, longest_prompt=longest_prompt)
+    size = MicroBatchSize(sizes.micro_batch_tokens, tracker.say)
+    trainer = GrpoTrainer(
+        config,
+        policy,
+        build_engine(policy, config.engine, tracker.say, sizes.kv_tokens),
+        scorer,
+        _optimizer(config, policy),
+        tracker,
+        size,
+        SamplingGapAlarm(config.max_sampling_gap, tracker.say),
+    )
+    if policy.device.type == "cuda":
+        size.tokens = prove(lambda tokens: trainer.prove(tokens, longest_prompt), size.tokens, tracker.say)
+    return trainer
 
 
 def _check_batch(config: GrpoConfig, num_problems: int, problems: UsableProblems) -> None:
@@ -101,41 +125,6 @@ def _optimizer(config: GrpoConfig, policy: Policy) -> Optimizer:
         learning_rate=peak_learning_rate(config.optim, "grpo", config.model),
         num_steps=config.steps * config.algorithm.updates_per_batch,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class GrpoTrainer:
-    """Everything a step needs."""
-
-    config: GrpoConfig
-    policy: Policy
-    engine: Engine
-    scorer: Scorer
-    optimizer: Optimizer
-    tracker: Tracker
-
-    def step(self, step: int, prompted: Sequence[PromptedProblem]) -> dict[str, float]:
-        """Sample a group for each of `prompted`, update the policy on them, log; the step's metrics."""
-        started = time.perf_counter()
-        groups = collect_groups(
-            self.engine,
-            prompted,
-            group_size=self.config.algorithm.group_size,
-            sampling=self.config.sampling,
-            score=self.scorer.score,
-            seed=derive_seed(self.config.seed, "grpo", step),
-        )
-        sampled = time.perf_counter()
-        batch = build_batch(groups, self.config.algorithm, self.config.sampling.max_new_tokens)
-        metrics = rollout_metrics(groups, batch)
-        metrics |= update_policy(self.policy, self.optimizer, batch, self.config)
-        metrics |= {
-            "time/rollout_seconds": sampled - started,
-            "time/update_seconds": time.perf_counter() - sampled,
-        }
-        self.tracker.metrics(step, metrics)
-        self.tracker.rollouts(step, groups)
-        return metrics
 
 
 def _in_words(rewards: Sequence[float], held_out: HeldOut) -> str:

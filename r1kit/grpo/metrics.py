@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from r1kit.core.rollout import FinishReason, Group, Verdict
+from r1kit.config.stages import GrpoAlgorithm
+from r1kit.core.rollout import FinishReason, Verdict
 from r1kit.grpo.batch import RlBatch
+from r1kit.grpo.collect import Collected
 from r1kit.rollout.estimators import first_and_last_tenth, mean
 from r1kit.rollout.summary import count_verdicts
 
+_TOTALS = (
+    "rollout/num_unscored",
+    "rollout/num_masked",
+    "group/num_discarded",
+    "group/num_missing",
+    "policy/sampling_gap_alarms",
+)
+_LAST = ("memory/num_oom", "memory/micro_batch_tokens")
 
-def rollout_metrics(groups: Sequence[Group], batch: RlBatch) -> dict[str, float]:
-    """Rewards (their sum and each part), verdicts, lengths and groups without signal, by metric name."""
+
+def rollout_metrics(collected: Collected, batch: RlBatch, algorithm: GrpoAlgorithm) -> dict[str, float]:
+    """Rewards (their sum and each part), verdicts, lengths and groups without signal, by metric name.
+
+    Of everything that was sampled, also of groups that were replaced.
+    """
+    groups = collected.all_groups
     rollouts = [rollout for group in groups for rollout in group.rollouts]
     rewards = [r.score.reward for r in rollouts if r.score.reward is not None]
     metrics: dict[str, float] = {}
@@ -26,10 +41,16 @@ def rollout_metrics(groups: Sequence[Group], batch: RlBatch) -> dict[str, float]
         metrics |= {f"verdict/{v}_rate": verdicts[v] / verdicts.total() for v in Verdict}
     truncated = [r.completion.finish_reason is FinishReason.LENGTH for r in rollouts]
     logprobs = [logprob for r in rollouts for logprob in r.completion.logprobs]
+    if algorithm.mask_truncated:
+        metrics["rollout/num_masked"] = float(batch.num_masked)
+    if algorithm.resample_groups:
+        metrics["group/num_discarded"] = float(len(collected.discarded))
+        metrics["group/num_missing"] = float(collected.num_missing)
+    num_uniform = batch.num_uniform_groups + len(collected.discarded)
     return metrics | {
         "completion/mean_tokens": mean([r.completion.num_tokens for r in rollouts]),
         "completion/truncated_rate": mean(truncated),
-        "group/no_signal_rate": batch.num_uniform_groups / len(groups),
+        "group/no_signal_rate": num_uniform / len(groups),
         "rollout/num_unscored": float(batch.num_unscored),
         # A sampled token's surprise is an unbiased estimate of the entropy it was drawn with.
         "policy/entropy": -mean(logprobs),
@@ -39,9 +60,14 @@ def rollout_metrics(groups: Sequence[Group], batch: RlBatch) -> dict[str, float]
 def last_tenth(history: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """The mean of each metric over the last tenth of the steps that have it, so that no single batch decides.
 
-    `rollout/num_unscored` is the total of all steps instead: each of them is a rollout that was lost.
+    Counts of what was lost or went wrong are totals of all steps instead, and those of the memory the last ones.
     """
     names = dict.fromkeys(name for metrics in history for name in metrics)
     columns = {name: [metrics[name] for metrics in history if name in metrics] for name in names}
-    means = {name: first_and_last_tenth(values)[1] for name, values in columns.items()}
-    return means | {"rollout/num_unscored": sum(columns["rollout/num_unscored"])}
+    return {name: _condensed(name, values) for name, values in columns.items()}
+
+
+def _condensed(name: str, values: Sequence[float]) -> float:
+    if name in _TOTALS:
+        return sum(values)
+    return values[-1] if name in _LAST else first_and_last_tenth(values)[1]

@@ -1,10 +1,11 @@
 """One rollout batch turned into optimizer updates.
 
-Legend: B rows of a micro-batch, T completion tokens.
+Legend: B rows of a micro-batch, T completion tokens, M completion tokens of all its rows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -13,91 +14,126 @@ import torch
 from torch import Tensor
 
 from r1kit.config.stages import GrpoConfig
-from r1kit.grpo.batch import MicroBatch, RlBatch, slice_batch
+from r1kit.grpo.batch import MicroBatch, RlBatch, RlRow, objective_of, slice_rows
+from r1kit.grpo.passes import by_row, forward, reference_logprobs
+from r1kit.grpo.self_check import gap_metrics
 from r1kit.models.policy import Policy
-from r1kit.objectives.grpo import GrpoSums, grpo_loss
-from r1kit.training.forward import trained_logprobs, unflatten
-from r1kit.training.optimizer import Optimizer
+from r1kit.objectives.grpo import GrpoLoss, grpo_loss
+from r1kit.objectives.grpo_sums import GrpoSums
+from r1kit.training.forward import unflatten
+from r1kit.training.optimizer import Optimizer, StepStats
+from r1kit.training.recovery import MicroBatchSize
 
 
-@dataclass(slots=True)
-class _Slice:
-    """A micro-batch with the log-probabilities that stay fixed over its updates."""
+@dataclass(frozen=True, slots=True)
+class _Fixed:
+    """Log-probabilities that stay as they are over the updates on a batch, one flat tensor a row.
 
-    batch: MicroBatch
-    ref_logprobs: Tensor | None
-    old_logprobs: Tensor | None = None
+    They belong to rows and not to micro-batches, so that these can be cut anew. Without `old` the policy is the
+    one that sampled, and its own log-probabilities serve.
+    """
+
+    reference: Sequence[Tensor] | None
+    old: Sequence[Tensor] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """The gradient of a batch has been accumulated: its sums, and each row's log-probabilities, detached."""
+
+    sums: GrpoSums
+    logprobs: list[Tensor]
 
 
 def update_policy(
-    policy: Policy, optimizer: Optimizer, batch: RlBatch, config: GrpoConfig
+    policy: Policy, optimizer: Optimizer, batch: RlBatch, config: GrpoConfig, size: MicroBatchSize
 ) -> dict[str, float]:
     """Take `algorithm.updates_per_batch` optimizer steps on `batch`; figures of them by metric name.
 
     At the first update the policy is the one that sampled, so its own log-probabilities serve as the old
-    ones and no extra pass is run for them. A batch without rows takes no step (the schedule moves on).
+    ones and no extra pass is run for them. A batch without rows takes no step (the schedule moves on). An
+    update that runs out of memory is done again in smaller micro-batches, see `training.recovery`.
     """
     if not batch.rows:
         for _ in range(config.algorithm.updates_per_batch):
             optimizer.skip()
         return {}
-    slices = [
-        _Slice(micro, _reference_logprobs(policy, micro, config))
-        for micro in slice_batch(batch, config.batching.micro_batch_tokens, policy.pad_token_id)
-    ]
+    reference = None
+    if config.algorithm.loss_beta > 0:
+        reference = reference_logprobs(policy, batch.rows, config.sampling.temperature, size)
+    fixed = _Fixed(reference)
     metrics: dict[str, float] = {}
     for update in range(config.algorithm.updates_per_batch):
-        parts: list[GrpoSums] = []
-        gaps: list[Tensor] = []
-        for piece in slices:
-            sums, logprobs, mask = _backward(policy, piece, batch, config)
-            parts.append(sums)
-            if update == 0:
-                gaps.append((logprobs - piece.batch.sampled_logprobs.to(logprobs)).abs()[mask])
-        stats = optimizer.step()
-        if gaps:
-            gap = torch.cat(gaps)
-            metrics |= {
-                "policy/sampling_gap_mean": gap.mean().item(),
-                "policy/sampling_gap_max": gap.max().item(),
-            }
-        metrics |= {f"policy/{name}": value for name, value in reduce(add, parts).metrics().items()}
+        done, stats = _one_update(policy, optimizer, batch, fixed, config, size)
+        if update == 0:
+            fixed = _Fixed(reference, done.logprobs)
+            metrics |= gap_metrics(batch.rows, done.logprobs)
+        metrics |= {f"policy/{name}": value for name, value in done.sums.metrics().items()}
         metrics |= {"optim/grad_norm": stats.grad_norm, "optim/learning_rate": stats.learning_rate}
     return metrics
 
 
-def _forward(policy: Policy, micro: MicroBatch, temperature: float) -> tuple[Tensor, Tensor]:
-    """Log-probabilities [B, T] of the completion tokens, and their mask [B, T]."""
-    return unflatten(trained_logprobs(policy, micro.tokens, temperature=temperature), micro.lengths)
+def _one_update(
+    policy: Policy,
+    optimizer: Optimizer,
+    batch: RlBatch,
+    fixed: _Fixed,
+    config: GrpoConfig,
+    size: MicroBatchSize,
+) -> tuple[_Pass, StepStats]:
+    def from_the_start() -> tuple[_Pass, StepStats]:
+        done = _accumulate(policy, batch, fixed, config, size)
+        size.running(0, 0)
+        return done, optimizer.step()
+
+    return size.recover(from_the_start, reset=optimizer.clear_gradient)
 
 
-def _reference_logprobs(policy: Policy, micro: MicroBatch, config: GrpoConfig) -> Tensor | None:
-    if config.algorithm.beta == 0:
-        return None
-    with policy.reference(), torch.no_grad():
-        return _forward(policy, micro, config.sampling.temperature)[0]
+def accumulate_gradient(policy: Policy, batch: RlBatch, config: GrpoConfig) -> None:
+    """Add the gradient of `batch` in a single micro-batch, as its first update would; for a trial.
+
+    The reference takes every token for certain, so that a KL term costs what it does and needs no pass.
+    """
+    reference = [torch.zeros(len(row.completion_ids), device=policy.device) for row in batch.rows]
+    size = MicroBatchSize(sum(map(len, batch.rows)))
+    _accumulate(policy, batch, _Fixed(reference), config, size)
 
 
-def _backward(
-    policy: Policy, piece: _Slice, batch: RlBatch, config: GrpoConfig
-) -> tuple[GrpoSums, Tensor, Tensor]:
-    """Add this slice's share of the gradient; its sums, and its log-probabilities with their mask."""
-    algorithm = config.algorithm
-    logprobs, mask = _forward(policy, piece.batch, config.sampling.temperature)
-    if piece.old_logprobs is None:
-        piece.old_logprobs = logprobs.detach()
-    loss = grpo_loss(
-        logprobs,
-        piece.old_logprobs,
-        piece.ref_logprobs,
-        piece.batch.advantages.to(logprobs),
+def _accumulate(
+    policy: Policy, batch: RlBatch, fixed: _Fixed, config: GrpoConfig, size: MicroBatchSize
+) -> _Pass:
+    sums: list[GrpoSums] = []
+    found: dict[int, Tensor] = {}
+    for micro in slice_rows(batch.rows, size.tokens):
+        logprobs = forward(policy, micro, config.sampling.temperature, size)
+        loss = _loss(logprobs, micro, batch, fixed, config)
+        loss.loss.backward()
+        sums.append(loss.sums)
+        found.update(by_row(logprobs.detach(), micro))
+    return _Pass(reduce(add, sums), [found[place] for place in range(len(batch.rows))])
+
+
+def _loss(logprobs: Tensor, micro: MicroBatch, batch: RlBatch, fixed: _Fixed, config: GrpoConfig) -> GrpoLoss:
+    """The share of `micro`, whose completion tokens have `logprobs` [M], in the loss of `batch`."""
+    rows = [batch.rows[place] for place in micro.places]
+    lengths = [len(row.completion_ids) for row in rows]
+    new, mask = unflatten(logprobs, lengths)
+    return grpo_loss(
+        new,
+        new.detach() if fixed.old is None else _matrix(fixed.old, micro, lengths),
+        None if fixed.reference is None else _matrix(fixed.reference, micro, lengths),
+        torch.tensor([row.advantage for row in rows]).to(new),
         mask,
-        clip_eps_low=algorithm.clip_eps_low,
-        clip_eps_high=algorithm.clip_eps_high,
-        beta=algorithm.beta,
-        kl_estimator=algorithm.kl_estimator,
-        aggregation=algorithm.aggregation,
+        objective=objective_of(config.algorithm),
         normalizer=batch.normalizer,
+        sampled_logprobs=_sampled(rows, lengths).to(new) if config.algorithm.importance_cap else None,
     )
-    loss.loss.backward()
-    return loss.sums, logprobs.detach(), mask
+
+
+def _matrix(flat: Sequence[Tensor], micro: MicroBatch, lengths: list[int]) -> Tensor:
+    """The rows of `micro` from a flat tensor a row, as [B, T]."""
+    return unflatten(torch.cat([flat[place] for place in micro.places]), lengths)[0]
+
+
+def _sampled(rows: Sequence[RlRow], lengths: list[int]) -> Tensor:
+    return unflatten(torch.tensor([value for row in rows for value in row.sampled_logprobs]), lengths)[0]

@@ -11,7 +11,8 @@ from torch import nn
 
 from r1kit.config.model import ModelConfig
 from r1kit.config.optim import DEFAULT_LEARNING_RATES, OptimConfig
-from r1kit.core.errors import TrainingError
+from r1kit.core.errors import EnvironmentError_, TrainingError
+from r1kit.training.recovery import TRIES, free_memory, is_out_of_memory
 
 
 def peak_learning_rate(optim: OptimConfig, stage: str, model: ModelConfig) -> float:
@@ -46,7 +47,14 @@ class StepStats:
 
 
 class Optimizer:
-    """AdamW over `parameters` with the schedule of `config`; weight decay only on matrices."""
+    """AdamW over `parameters` with the schedule of `config`; weight decay only on matrices.
+
+    Its moments are allocated here and its kernel works in place, so that a step needs no memory to speak of:
+    what runs out of memory does so before the first step, or before any weight has moved.
+
+    Attributes:
+        num_oom: how often the memory ran out in AdamW's own step, which was then tried again.
+    """
 
     def __init__(
         self, parameters: Sequence[nn.Parameter], config: OptimConfig, *, learning_rate: float, num_steps: int
@@ -56,39 +64,88 @@ class Optimizer:
         self._learning_rate = learning_rate
         self._num_steps = num_steps
         self._step = 0
+        self.num_oom = 0
         matrices = [p for p in self._parameters if p.ndim >= 2]
         vectors = [p for p in self._parameters if p.ndim < 2]
-        groups = [
-            {"params": matrices, "weight_decay": config.weight_decay},
-            {"params": vectors, "weight_decay": 0.0},
+        # One AdamW each: a step happens to all of its parameters or to none.
+        self._adamws = [
+            _adamw(group, config, learning_rate, weight_decay)
+            for group, weight_decay in ((matrices, config.weight_decay), (vectors, 0.0))
+            if group
         ]
-        self._adamw = torch.optim.AdamW(
-            [group for group in groups if group["params"]],
-            lr=learning_rate,
-            betas=(config.beta1, config.beta2),
-        )
 
     def step(self) -> StepStats:
         """Clip the accumulated gradient, update the weights, clear the gradient, move the schedule on.
 
+        When the memory runs out while clipping, torch's error leaves the weights as they were and the gradient
+        in pieces: clear it and form it again.
+
         Raises:
             TrainingError: the gradient is not finite; the weights are left as they were.
+            EnvironmentError_: the memory runs out in AdamW's own step, again and again.
         """
         norm = torch.nn.utils.clip_grad_norm_(self._parameters, self._config.max_grad_norm)
-        if not torch.isfinite(norm):
+        stats = StepStats(norm.item(), self._learning_rate * self._factor())
+        if not math.isfinite(stats.grad_norm):
             raise TrainingError(
-                f"the gradient of update {self._step + 1} is not finite ({norm.item()}); lower optim.learning_rate, "
-                "or set model.dtype to float32 or bfloat16"
+                f"the gradient of update {self._step + 1} is not finite ({stats.grad_norm}); lower "
+                "optim.learning_rate, or set model.dtype to float32 or bfloat16"
             )
-        rate = self._learning_rate * schedule_factor(self._step, self._num_steps, self._config)
-        for group in self._adamw.param_groups:
-            group["lr"] = rate
-        self._adamw.step()
-        self._adamw.zero_grad(set_to_none=True)
-        self._step += 1
-        return StepStats(grad_norm=norm.item(), learning_rate=rate)
+        for adamw in self._adamws:
+            for group in adamw.param_groups:
+                group["lr"] = stats.learning_rate
+            self._apply(adamw)
+        self.skip()
+        return stats
 
     def skip(self) -> None:
-        """Move the schedule on without an update, for a batch that holds no signal."""
-        self._adamw.zero_grad(set_to_none=True)
+        """Clear the gradient and move the schedule on, without an update; for a batch that holds no signal."""
+        self.clear_gradient()
         self._step += 1
+
+    def clear_gradient(self) -> None:
+        """Drop the accumulated gradient and its memory."""
+        for parameter in self._parameters:
+            parameter.grad = None
+
+    def _factor(self) -> float:
+        return schedule_factor(self._step, self._num_steps, self._config)
+
+    def _apply(self, adamw: torch.optim.AdamW) -> None:
+        """AdamW's step. Its kernel moves the weights last, so that a failed step is taken back by its counts."""
+        counts = [state["step"].clone() for state in adamw.state.values()]
+        for _ in range(TRIES):
+            try:
+                adamw.step()
+                return
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+            self.num_oom += 1
+            for state, count in zip(adamw.state.values(), counts, strict=True):
+                state["step"].copy_(count)
+            free_memory()
+        raise EnvironmentError_(
+            "out of memory in the optimizer's step although its states are allocated; another program may be "
+            "taking memory of the same device: stop it, or lower memory.vram"
+        )
+
+
+def _adamw(
+    parameters: Sequence[nn.Parameter], config: OptimConfig, learning_rate: float, weight_decay: float
+) -> torch.optim.AdamW:
+    """AdamW with its states allocated, as its own first step would."""
+    adamw = torch.optim.AdamW(
+        parameters,
+        lr=learning_rate,
+        betas=(config.beta1, config.beta2),
+        weight_decay=weight_decay,
+        fused=True,
+    )
+    for parameter in parameters:
+        adamw.state[parameter] = {
+            "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
+            "exp_avg": torch.zeros_like(parameter, memory_format=torch.preserve_format),
+            "exp_avg_sq": torch.zeros_like(parameter, memory_format=torch.preserve_format),
+        }
+    return adamw

@@ -174,6 +174,36 @@ def test_without_a_kl_term_no_reference_is_run(tmp_path):
     assert all("policy/kl" not in line for line in steps(tmp_path / "run"))
 
 
+@pytest.mark.parametrize("name", ["dr_grpo", "dapo", "gspo", "cispo", "rloo"])
+def test_every_variant_trains(name, tmp_path):
+    algorithm = {"name": name, "group_size": 8, "problems_per_step": 4, "updates_per_batch": 2}
+    run(make_config(tmp_path / "run", algorithm=algorithm, steps=2))
+    lines = steps(tmp_path / "run")
+    assert sum(line["optim/grad_norm"] for line in lines) > 0
+    assert any(
+        tensor.any() for key, tensor in load_file(adapter(tmp_path / "run")).items() if "lora_B" in key
+    )
+    assert ("policy/kl" in lines[0]) is (name == "rloo")
+    assert ("reward/length" in lines[0]) is (name == "dapo")
+    assert ("group/num_discarded" in lines[0]) is (name == "dapo")
+
+
+def test_dynamic_sampling_goes_on_until_groups_carry_signal_and_shows_what_it_left(tmp_path):
+    algorithm = {"name": "dapo", "group_size": 4, "problems_per_step": 4, "max_resample_rounds": 2}
+    run(make_config(tmp_path / "run", algorithm=algorithm, steps=2, rewards=["math"]))
+    for line in steps(tmp_path / "run"):
+        ours = [row for row in rows(tmp_path / "run/rollouts.jsonl") if row["step"] == line["step"]]
+        trained = {row["problem_id"] for row in ours if row["phase"] == "train"}
+        discarded = {row["problem_id"] for row in ours if row["phase"] == "discarded"}
+        assert (len(discarded), 4 - len(trained)) == (line["group/num_discarded"], line["group/num_missing"])
+        assert not trained & discarded
+        for problem in discarded:
+            assert len({row["reward"] for row in ours if row["problem_id"] == problem}) == 1
+        for problem in trained:
+            assert len({row["reward"] for row in ours if row["problem_id"] == problem}) > 1
+        assert line["group/num_discarded"] > 0
+
+
 def test_full_tuning_writes_a_model_that_loads(tmp_path):
     model = {"path": BASE, "tuning": "full"}
     run(make_config(tmp_path / "run", model=model, optim={"learning_rate": 1e-4}, steps=3))
@@ -281,5 +311,7 @@ def test_dropout_and_full_tuning_in_half_precision_are_refused():
 
 
 def test_the_summary_is_the_mean_of_the_last_tenth_and_losses_are_totals():
-    history = [{"a/b": float(step), "rollout/num_unscored": 1.0} for step in range(20)]
-    assert last_tenth(history) == {"a/b": 18.5, "rollout/num_unscored": 20.0}
+    names = ("a/b", "memory/micro_batch_tokens")
+    history = [{"rollout/num_unscored": 1.0} | dict.fromkeys(names, float(step)) for step in range(20)]
+    expected = {"a/b": 18.5, "rollout/num_unscored": 20.0, "memory/micro_batch_tokens": 19.0}
+    assert last_tenth(history) == expected

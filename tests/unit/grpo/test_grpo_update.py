@@ -7,14 +7,19 @@ import torch
 from tiny_models import write_tiny_model
 
 from r1kit.config.model import LoraConfig, ModelConfig
-from r1kit.config.stages import GrpoConfig
+from r1kit.config.stages import GrpoAlgorithm, GrpoConfig
 from r1kit.core.problem import Problem
 from r1kit.core.rollout import Completion, FinishReason, Group, Rollout, Score
-from r1kit.grpo.batch import build_batch, slice_batch
+from r1kit.grpo.batch import RlBatch, build_batch, objective_of, slice_rows
 from r1kit.grpo.update import update_policy
 from r1kit.models.load import load_policy
 from r1kit.models.policy import Policy
+from r1kit.objectives.advantages import group_advantages
+from r1kit.objectives.aggregate import Normalizer
+from r1kit.objectives.grpo import grpo_loss
+from r1kit.training.forward import unflatten
 from r1kit.training.optimizer import StepStats
+from r1kit.training.recovery import MicroBatchSize
 
 REWARDS = [[1.0, 0.0, 0.0, 1.2], [0.0, 0.2, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]]
 
@@ -38,6 +43,10 @@ class GradientRecorder:
 
     def skip(self) -> None:
         self.num_skipped += 1
+
+    def clear_gradient(self) -> None:
+        for parameter in self.policy.trainable_parameters():
+            parameter.grad = None
 
 
 def make_group(number: int, rewards: list[float | None]) -> Group:
@@ -64,6 +73,13 @@ def make_config(folder: Path, **changes) -> GrpoConfig:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     return write_tiny_model(tmp_path_factory.mktemp("grpo") / "model", "qwen2")
+
+
+def update(
+    policy: Policy, recorder: GradientRecorder, batch: RlBatch, config: GrpoConfig
+) -> dict[str, float]:
+    size = MicroBatchSize(config.batching.micro_batch_tokens or 10_000)
+    return update_policy(policy, recorder, batch, config, size)
 
 
 def load(config: GrpoConfig) -> Policy:
@@ -122,7 +138,7 @@ def test_the_gradient_is_the_articles_whatever_the_micro_batches(folder, micro_b
     policy = load(config)
     expected = torch.autograd.grad(article_loss(policy, config), policy.trainable_parameters())
     recorder = GradientRecorder(policy, rate=0.0)
-    metrics = update_policy(policy, recorder, build_batch(groups(), config.algorithm, 64), config)
+    metrics = update(policy, recorder, build_batch(groups(), config.algorithm, 64), config)
     assert_same(recorder.gradients[0], list(expected))
     assert max(g.abs().max() for g in expected) > 1e-3
     assert metrics["policy/kl"] > 0
@@ -140,10 +156,68 @@ def test_the_second_update_on_a_batch_uses_the_ratio_to_the_first(folder):
             parameter.sub_(0.5 * gradient)
     expected = torch.autograd.grad(article_loss(twin, config, old), twin.trainable_parameters())
     recorder = GradientRecorder(policy, rate=0.5)
-    metrics = update_policy(policy, recorder, build_batch(groups(), config.algorithm, 64), config)
+    metrics = update(policy, recorder, build_batch(groups(), config.algorithm, 64), config)
     assert len(recorder.gradients) == 2
     assert_same(recorder.gradients[1], list(expected))
     assert metrics["policy/clip_fraction"] > 0
+
+
+def whole_batch_gradient(policy: Policy, config: GrpoConfig, old: list[torch.Tensor]) -> list[torch.Tensor]:
+    """The gradient of all rows in one rectangle, each text run alone; the loss itself is tested in objectives/."""
+    pairs = [(group, rollout) for group in groups() for rollout in group.rollouts]
+    rewards = torch.tensor([rollout.score.reward for _, rollout in pairs])
+    algorithm = config.algorithm
+    advantages = group_advantages(rewards, 4, algorithm.advantage_scale, baseline=algorithm.baseline)
+    new = [logprobs_of(policy, *pair, config.sampling.temperature) for pair in pairs]
+    lengths = [len(row) for row in new]
+    matrix, mask = unflatten(torch.cat(new), lengths)
+    loss = grpo_loss(
+        matrix,
+        unflatten(torch.cat(old), lengths)[0],
+        None,
+        advantages,
+        mask,
+        objective=objective_of(algorithm),
+        normalizer=Normalizer.from_lengths(lengths, 64),
+        sampled_logprobs=torch.full_like(matrix, -1.0),  # as make_group has it
+    ).loss
+    return list(torch.autograd.grad(loss, policy.trainable_parameters()))
+
+
+@pytest.mark.parametrize("micro_batch_tokens", [10_000, 40])
+@pytest.mark.parametrize(
+    ("name", "cap", "rate"),
+    [
+        ("dr_grpo", None, 0.5),
+        ("dapo", None, 0.3),
+        ("gspo", None, 3e-4),
+        ("cispo", None, 0.3),
+        ("rloo", None, 0.03),
+        ("grpo", 0.005, 50.0),
+    ],
+)
+def test_both_updates_of_every_variant_are_those_of_the_whole_batch(
+    folder, name, cap, rate, micro_batch_tokens
+):
+    algorithm = {"name": name, "beta": 0.0, "updates_per_batch": 2, "importance_cap": cap}
+    config = make_config(folder, batching={"micro_batch_tokens": micro_batch_tokens}, algorithm=algorithm)
+    policy, twin = load(config), load(config)
+    with torch.no_grad():
+        pairs = [(group, rollout) for group in groups() for rollout in group.rollouts]
+        old = [logprobs_of(twin, *pair, 1.0) for pair in pairs]
+    recorder = GradientRecorder(policy, rate)
+    metrics = update(policy, recorder, build_batch(groups(), config.algorithm, 64), config)
+    for gradient in recorder.gradients:
+        size = max(part.abs().max() for part in gradient)
+        expected = whole_batch_gradient(twin, config, old)
+        assert size > 0
+        assert_same([part / size for part in gradient], [part / size for part in expected])
+        with torch.no_grad():
+            for parameter, slope in zip(twin.trainable_parameters(), gradient, strict=True):
+                parameter.sub_(rate * slope)
+    assert len(recorder.gradients) == 2
+    assert (0 < metrics["policy/clip_fraction"] < 1) is (name in ("grpo", "dapo", "gspo"))
+    assert cap is None or 0 < metrics["policy/importance_capped_rate"] < 1
 
 
 def test_without_a_kl_term_groups_without_signal_are_skipped_and_the_gradient_stays(folder):
@@ -155,7 +229,7 @@ def test_without_a_kl_term_groups_without_signal_are_skipped_and_the_gradient_st
     policy = load(config)
     expected = torch.autograd.grad(article_loss(policy, config), policy.trainable_parameters())
     recorder = GradientRecorder(policy, rate=0.0)
-    update_policy(policy, recorder, batch, config)
+    update(policy, recorder, batch, config)
     assert_same(recorder.gradients[0], list(expected))
 
 
@@ -164,7 +238,7 @@ def test_a_batch_without_any_signal_takes_no_step(folder):
     policy = load(config)
     recorder = GradientRecorder(policy, rate=1.0)
     batch = build_batch(groups([[1.0] * 4, [0.0] * 4]), config.algorithm, 64)
-    assert update_policy(policy, recorder, batch, config) == {}
+    assert update(policy, recorder, batch, config) == {}
     assert (recorder.gradients, recorder.num_skipped) == ([], 1)
 
 
@@ -177,14 +251,13 @@ def test_a_rollout_without_a_reward_is_left_out_of_its_group(folder):
     assert [row.advantage for row in batch.rows] == pytest.approx([0.57725, -1.1545, 0.57725], abs=1e-4)
 
 
-def test_micro_batches_keep_every_row_with_its_advantage_and_logprobs(folder):
-    config = make_config(folder)
-    batch = build_batch(groups(), config.algorithm, 64)
-    slices = slice_batch(batch, 40, pad_id=0)
-    assert sum(len(piece.lengths) for piece in slices) == 12
-    assert sorted(a for piece in slices for a in piece.advantages.tolist()) == pytest.approx(
-        sorted(row.advantage for row in batch.rows)
-    )
-    for piece in slices:
-        assert piece.tokens.trained.sum(1).tolist() == piece.lengths
-        assert (piece.sampled_logprobs != 0).sum(1).tolist() == piece.lengths
+def test_micro_batches_keep_every_row_once_beside_its_siblings():
+    batch = build_batch(groups(), GrpoAlgorithm(group_size=4), 64)
+    slices = slice_rows(batch.rows, 40)
+    assert sorted(place for micro in slices for place in micro.places) == list(range(12))
+    for micro in slices:
+        rows = [batch.rows[place] for place in micro.places]
+        texts = [(tree.prompt_ids, ids) for tree in micro.trees for ids in tree.completions]
+        assert texts == [(row.prompt_ids, row.completion_ids) for row in rows]
+        assert micro.num_tokens <= 40
+    assert len(slices) > 2

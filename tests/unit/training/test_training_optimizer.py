@@ -5,7 +5,7 @@ import torch
 
 from r1kit.config.model import ModelConfig
 from r1kit.config.optim import OptimConfig
-from r1kit.core.errors import TrainingError
+from r1kit.core.errors import EnvironmentError_, TrainingError
 from r1kit.training.optimizer import Optimizer, peak_learning_rate, schedule_factor
 
 
@@ -90,3 +90,109 @@ def test_a_skipped_step_moves_the_schedule_and_not_the_weights():
     assert weight.item() == 1.0
     weight.grad = torch.ones(1)
     assert optimizer.step().learning_rate == pytest.approx(0.1 * 2 / 3)
+
+
+SHAPES = ((7, 5), (5,), (3, 4), (1,))
+
+
+def parameters(seed: int = 0) -> list[torch.nn.Parameter]:
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.nn.Parameter(torch.randn(shape, generator=generator)) for shape in SHAPES]
+
+
+def give_gradients(targets: list[torch.nn.Parameter], seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    for target in targets:
+        target.grad = torch.randn(target.shape, generator=generator)
+
+
+def test_steps_equal_those_of_torchs_adamw_without_a_fused_kernel():
+    ours, theirs = parameters(), parameters()
+    config = OptimConfig(schedule="constant", warmup_ratio=0.0, weight_decay=0.1, max_grad_norm=1e9)
+    optimizer = Optimizer(ours, config, learning_rate=0.05, num_steps=6)
+    groups = [
+        {"params": [p for p in theirs if p.ndim > 1], "weight_decay": 0.1},
+        {"params": [p for p in theirs if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    reference = torch.optim.AdamW(groups, lr=0.05, foreach=True)
+    for step in range(6):
+        give_gradients(ours, step)
+        give_gradients(theirs, step)
+        optimizer.step()
+        reference.step()
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-6)
+
+
+def test_the_moments_are_there_before_the_first_step():
+    weights = parameters()
+    optimizer = Optimizer(weights, OptimConfig(), learning_rate=0.1, num_steps=1)
+    states = {p: state for adamw in optimizer._adamws for p, state in adamw.state.items()}
+    assert set(states) == set(weights)
+    pointers = {p: (s["exp_avg"].data_ptr(), s["exp_avg_sq"].data_ptr()) for p, s in states.items()}
+    give_gradients(weights, 0)
+    optimizer.step()
+    for parameter, state in states.items():
+        assert state["step"].item() == 1
+        assert (state["exp_avg"].data_ptr(), state["exp_avg_sq"].data_ptr()) == pointers[parameter]
+
+
+@pytest.mark.parametrize("failures", [1, 2])
+@pytest.mark.parametrize("call", [1, 2])
+def test_a_step_that_runs_out_of_memory_is_taken_once_in_the_end(monkeypatch, failures, call):
+    """`call`: whether the matrices' kernel fails, or the vectors' after the matrices have moved."""
+    disturbed, calm = parameters(), parameters()
+    config = OptimConfig(schedule="constant", warmup_ratio=0.0)
+    pair = [Optimizer(weights, config, learning_rate=0.1, num_steps=3) for weights in (disturbed, calm)]
+    kernel, calls = torch._fused_adamw_, []
+
+    def short_of_memory(*args, **kwargs):
+        calls.append(len(args[0]))
+        if call <= len(calls) < call + failures:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return kernel(*args, **kwargs)
+
+    for step in range(3):
+        for weights in (disturbed, calm):
+            give_gradients(weights, step)
+        with monkeypatch.context() as patch:
+            if step == 1:
+                patch.setattr(torch, "_fused_adamw_", short_of_memory)
+            stats = [pair[0].step()]
+        stats.append(pair[1].step())
+        assert stats[0] == stats[1]
+    assert len(calls) == 2 + failures
+    assert pair[0].num_oom == failures
+    assert all(torch.equal(one, other) for one, other in zip(disturbed, calm, strict=True))
+    states = [list(adamw.state.values()) for adamw in pair[0]._adamws]
+    assert all(state["step"].item() == 3 for group in states for state in group)
+
+
+def test_a_step_that_never_fits_ends_the_run_with_one_line_and_leaves_the_weights(monkeypatch):
+    weights = parameters()
+    optimizer = Optimizer(weights, OptimConfig(), learning_rate=0.1, num_steps=1)
+    before = [weight.detach().clone() for weight in weights]
+
+    def never(*args, **kwargs):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch, "_fused_adamw_", never)
+    give_gradients(weights, 0)
+    with pytest.raises(
+        EnvironmentError_, match=r"^out of memory in the optimizer's step .* lower memory\.vram$"
+    ):
+        optimizer.step()
+    assert all(torch.equal(one, other) for one, other in zip(weights, before, strict=True))
+
+
+def test_another_error_of_the_kernel_is_not_swallowed(monkeypatch):
+    weights = parameters()
+    optimizer = Optimizer(weights, OptimConfig(), learning_rate=0.1, num_steps=1)
+
+    def broken(*args, **kwargs):
+        raise RuntimeError("illegal memory access")
+
+    monkeypatch.setattr(torch, "_fused_adamw_", broken)
+    give_gradients(weights, 0)
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        optimizer.step()
