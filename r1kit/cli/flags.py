@@ -27,6 +27,7 @@ EVERYDAY: Final[Mapping[FieldPath, tuple[str, ...]]] = {
     ("data", "limit"): ("--limit",),
     (*TASK, "limit"): (),
     ("seed",): (),
+    ("memory", "vram"): ("--vram",),
 }
 """Fields that stand first in the help, and the names they have besides their dotted one."""
 

@@ -11,7 +11,7 @@ import typer
 
 from r1kit import __version__
 from r1kit.cli import eval as eval_
-from r1kit.cli import export, grade, grpo, reject_sample, run, sft
+from r1kit.cli import export, grade, grpo, plan, reject_sample, run, sft
 from r1kit.cli.errors import OneLineErrors, raise_terminated
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command("sft", help=sft.HELP)(sft.command)
 app.command("grpo", help=grpo.HELP)(grpo.command)
 app.command("reject-sample", help=reject_sample.HELP)(reject_sample.command)
 app.command("eval", help=eval_.HELP)(eval_.command)
+app.command("plan", help=plan.HELP)(plan.command)
 app.command("grade", help=grade.HELP)(grade.command)
 app.command("export", help=export.HELP)(export.command)
 

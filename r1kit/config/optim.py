@@ -41,5 +41,6 @@ class OptimConfig(Section):
 class BatchingConfig(Section):
     """How a batch is cut into slices that fit memory. The gradient does not depend on it."""
 
-    micro_batch_tokens: int = Field(default=16384, ge=1)
-    """Most tokens (padding included) in one forward and backward pass; a longer single text still runs."""
+    micro_batch_tokens: int | None = Field(default=None, ge=1)
+    """Most tokens in one forward and backward pass; a longer single text still runs. When left out, the memory
+    plan decides."""

@@ -7,7 +7,9 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from r1kit.config.algorithms import AlgorithmName, with_preset, with_preset_rewards
 from r1kit.config.data import ProblemData, SftData
+from r1kit.config.memory import MemoryConfig
 from r1kit.config.model import ModelConfig
 from r1kit.config.optim import BatchingConfig, OptimConfig
 from r1kit.config.rewards import RewardConfig
@@ -24,6 +26,8 @@ class StageConfig(Section):
     """The run folder that is written."""
     seed: int = Field(default=0, ge=0)
     """Every random draw of the run derives from this."""
+    memory: MemoryConfig = MemoryConfig()
+    """Memory to plan for."""
 
     @field_validator("output")
     @classmethod
@@ -46,8 +50,6 @@ class SftConfig(StageConfig):
     """Training texts in one optimizer update."""
     max_length: int = Field(default=4096, ge=8)
     """Longest text in tokens, prompt included; longer ones are left out and counted."""
-    packing: bool = True
-    """Put several texts in one row, kept apart by attention and positions: no padding."""
     eval_every: int = Field(default=0, ge=0)
     """Evaluate the loss on `eval_data` every so many steps, besides the start and the end; 0 for only those."""
     optim: OptimConfig = OptimConfig()
@@ -65,26 +67,54 @@ class SftConfig(StageConfig):
 
 
 class GrpoAlgorithm(Section):
-    """Group Relative Policy Optimization (DeepSeekMath 2024, eq. 3; DeepSeek-R1 2025, eq. 1-3)."""
+    """Group Relative Policy Optimization (DeepSeekMath 2024, eq. 3; DeepSeek-R1 2025, eq. 1-3) and its variants."""
 
+    name: AlgorithmName = "grpo"
+    """Variant: sets the defaults of the fields below (see config/algorithms.py); fields that are given win."""
     group_size: int = Field(default=8, ge=2)
     """Completions sampled for each problem (G)."""
     problems_per_step: int = Field(default=8, ge=1)
     """Problems sampled for each rollout batch."""
+    baseline: Literal["group_mean", "leave_one_out"] = "group_mean"
+    """What a reward is compared with: the mean of its group, or of the others in it (rloo)."""
     advantage_scale: Literal["std", "none"] = "std"
     """Divide the centred rewards of a group by their standard deviation, or leave them."""
-    clip_eps_low: float = Field(default=0.2, ge=0.0, lt=1.0)
-    """The ratio is clipped from below at 1 - this."""
+    surrogate: Literal["clipped", "unclipped", "cispo"] = "clipped"
+    """PPO's clipped surrogate, the plain ratio times advantage, or CISPO's clipped weight of log p."""
+    ratio: Literal["token", "sequence"] = "token"
+    """One importance ratio a token, or one a completion (GSPO: the geometric mean of its tokens')."""
+    clip_eps_low: float = Field(default=0.2, ge=0.0, le=1.0)
+    """The ratio is clipped from below at 1 - this; 1 for no lower bound."""
     clip_eps_high: float = Field(default=0.2, ge=0.0)
     """The ratio is clipped from above at 1 + this (DAPO: 0.28)."""
     beta: float = Field(default=0.001, ge=0.0)
-    """Weight of the KL term to the reference policy in the loss; 0 runs no reference pass."""
+    """Weight of the KL term to the reference policy; 0 runs no reference pass."""
+    kl_in: Literal["loss", "reward"] = "loss"
+    """Where the KL term stands: in the loss, or subtracted from the reward, summed over the completion."""
     kl_estimator: Literal["k1", "k2", "k3"] = "k3"
     """Estimator of the KL term (Schulman 2020); k3 is the article's."""
-    aggregation: Literal["sequence_mean", "token_mean", "constant_length"] = "sequence_mean"
+    aggregation: Literal["sequence_mean", "sequence_sum", "token_mean", "constant_length"] = "sequence_mean"
     """How token values become the loss: the article's mean over each output, then the batch; or variants."""
     updates_per_batch: int = Field(default=1, ge=1)
     """Optimizer updates on each rollout batch (mu)."""
+    resample_groups: bool = False
+    """Replace groups without signal by groups of new problems (DAPO's dynamic sampling)."""
+    max_resample_rounds: int = Field(default=4, ge=1)
+    """Most rounds of new problems in a step."""
+    mask_truncated: bool = False
+    """Leave completions that were cut off out of the loss (DAPO's overlong filtering)."""
+    importance_cap: float | None = Field(default=None, gt=0.0)
+    """Weigh each token by trainer's / engine's probability, at most this; for engines with their own weights."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_up(cls, values: Any) -> Any:
+        return with_preset(values)
+
+    @property
+    def loss_beta(self) -> float:
+        """Weight of the KL term in the loss."""
+        return self.beta if self.kl_in == "loss" else 0.0
 
 
 class HeldOutConfig(Section):
@@ -119,6 +149,13 @@ class GrpoConfig(StageConfig):
     """Micro-batches."""
     engine: EngineConfig = EngineConfig()
     """Generation engine."""
+    max_sampling_gap: float = Field(default=0.02, gt=0.0)
+    """Alarm when the log-probabilities of engine and trainer differ by more than this on the mean, in nats."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_up(cls, values: Any) -> Any:
+        return with_preset_rewards(values)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

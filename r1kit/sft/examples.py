@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from r1kit.config.stages import SftConfig
 from r1kit.core.errors import DataError
 from r1kit.models.policy import Policy
-from r1kit.ops.micro_batches import micro_batches
-from r1kit.ops.packing import pack_flags, pack_rows, pack_sequences
+from r1kit.ops.trees import Tree, tree_slices
 from r1kit.rewards.reasoning import THINK_OPEN
 from r1kit.rollout.prompts import opened_reasoning
 from r1kit.tasks.conversations import Conversation
-from r1kit.training.forward import TokenBatch
+from r1kit.training.forward import TokenBatch, tree_batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +60,8 @@ def tokenize_all(
     return kept, len(examples) - len(kept)
 
 
-def token_batches(examples: Sequence[SftExample], config: SftConfig, pad_id: int) -> list[TokenBatch]:
-    """One optimizer update's examples as micro-batches; every example is in exactly one."""
-    rows = _share_rows([len(example) for example in examples], config)
-    lengths = [sum(len(examples[i]) for i in row) for row in rows]
-    slices = micro_batches(lengths, config.batching.micro_batch_tokens)
-    return [_token_batch(examples, [rows[i] for i in indices], pad_id) for indices in slices]
-
-
-def _share_rows(lengths: Sequence[int], config: SftConfig) -> list[list[int]]:
-    """Which examples share a row: packed up to the longest row that fits a micro-batch, or one each."""
-    if not config.packing:
-        return [[index] for index in range(len(lengths))]
-    return pack_sequences(lengths, max(*lengths, min(config.max_length, config.batching.micro_batch_tokens)))
-
-
-def _token_batch(examples: Sequence[SftExample], rows: Sequence[Sequence[int]], pad_id: int) -> TokenBatch:
-    sequences = [[*example.prompt_ids, *example.completion_ids] for example in examples]
-    flags = [[False] * len(e.prompt_ids) + [True] * len(e.completion_ids) for e in examples]
-    packed = pack_rows(sequences, rows, pad_id)
-    return TokenBatch(packed.input_ids, packed.position_ids, pack_flags(flags, rows))
+def token_batches(policy: Policy, examples: Sequence[SftExample], max_tokens: int) -> list[TokenBatch]:
+    """One optimizer update's examples as micro-batches of `max_tokens`; every example is in exactly one."""
+    trees = [Tree(example.prompt_ids, (example.completion_ids,)) for example in examples]
+    slices = tree_slices(trees, max_tokens)
+    return [tree_batch(policy, [trees[number] for number, _ in piece]) for piece in slices]

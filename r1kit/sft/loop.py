@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from r1kit.config.data import SftData
 from r1kit.config.stages import SftConfig
+from r1kit.models.device import resolve_device
 from r1kit.models.load import find_model, load_policy
 from r1kit.models.policy import Policy
 from r1kit.objectives.aggregate import Normalizer
@@ -20,10 +21,13 @@ from r1kit.objectives.sft import sft_loss
 from r1kit.rollout.estimators import first_and_last_tenth
 from r1kit.rollout.setup import left_out_in_words
 from r1kit.sft.examples import SftExample, token_batches, tokenize_all
+from r1kit.sft.worst_case import worst_case_examples
 from r1kit.tasks.conversations import LoadedConversations, load_conversations
 from r1kit.tracking.tracker import Tracker
 from r1kit.training.forward import TokenBatch, trained_logprobs
+from r1kit.training.memory import cap_memory, prove, resolve_sizes
 from r1kit.training.optimizer import Optimizer, peak_learning_rate
+from r1kit.training.recovery import MicroBatchSize
 from r1kit.training.sampler import shuffled_batches
 
 
@@ -45,6 +49,7 @@ def run(config: SftConfig) -> dict[str, Any]:
 def _train(
     config: SftConfig, texts: LoadedConversations, eval_texts: LoadedConversations | None, tracker: Tracker
 ) -> dict[str, Any]:
+    cap_memory(config.memory, resolve_device(config.model.device))
     policy = load_policy(config.model, train=True, seed=config.seed, say=tracker.say)
     examples = _tokenize(policy, texts, config, config.data, tracker)
     eval_examples = (
@@ -56,7 +61,12 @@ def _train(
     if batch_size < config.batch_size:
         tracker.say(f"batch_size {config.batch_size} is more than there are texts; {batch_size} are taken")
     num_steps = config.steps or max(1, round(config.epochs * len(examples) / batch_size))
-    trainer = SftTrainer(config, policy, _optimizer(config, policy, num_steps), tracker, eval_examples)
+    longest = max(map(len, (*examples, *eval_examples)))
+    sizes = resolve_sizes(config.model_copy(update={"max_length": longest}), policy, tracker.say)
+    size = MicroBatchSize(sizes.micro_batch_tokens, tracker.say)
+    trainer = SftTrainer(config, policy, _optimizer(config, policy, num_steps), tracker, eval_examples, size)
+    if policy.device.type == "cuda":
+        size.tokens = prove(lambda tokens: trainer.rehearse(tokens, longest), size.tokens, tracker.say)
     figures = trainer.evaluate(step=0)
     batches = shuffled_batches(len(examples), batch_size, config.seed)
     losses: list[float] = []
@@ -111,22 +121,23 @@ class SftTrainer:
     optimizer: Optimizer
     tracker: Tracker
     eval_examples: Sequence[SftExample]
+    size: MicroBatchSize
 
     def step(self, step: int, examples: Sequence[SftExample]) -> dict[str, float]:
         """One optimizer update on `examples`, whatever micro-batches they fall into; the step's metrics."""
         started = time.perf_counter()
         normalizer = self._normalizer(examples)
-        total = 0.0
-        for batch in token_batches(examples, self.config, self.policy.pad_token_id):
-            loss = self._loss(batch, normalizer)
-            loss.backward()
-            total += loss.item()
-        stats = self.optimizer.step()
+        loss, stats = self.size.recover(
+            lambda: (self._accumulate(examples, normalizer), self.optimizer.step()),
+            reset=self.optimizer.clear_gradient,
+        )
         metrics = {
-            "sft/loss": total,
+            "sft/loss": loss,
             "sft/num_tokens": float(normalizer.num_tokens),
             "optim/grad_norm": stats.grad_norm,
             "optim/learning_rate": stats.learning_rate,
+            "memory/micro_batch_tokens": float(self.size.tokens),
+            "memory/num_oom": float(self.size.num_oom + self.optimizer.num_oom),
             "time/step_seconds": time.perf_counter() - started,
         }
         self.tracker.metrics(step, metrics)
@@ -137,19 +148,45 @@ class SftTrainer:
         if not self.eval_examples:
             return {}
         normalizer = self._normalizer(self.eval_examples)
-        batches = token_batches(self.eval_examples, self.config, self.policy.pad_token_id)
         with self.policy.sampling():
-            loss = sum(self._loss(batch, normalizer).item() for batch in batches)
+            loss = self.size.recover(
+                lambda: sum(loss.item() for loss in self._losses(self.eval_examples, normalizer)),
+                reset=lambda: None,
+            )
         self.tracker.metrics(step, {"sft/eval_loss": loss})
         self.tracker.say(f"step {step}: evaluation loss {loss:.4f}")
         name = "sft/eval_loss_before" if step == 0 else "sft/eval_loss"
         return {name: loss}
+
+    def rehearse(self, max_tokens: int, longest: int) -> None:
+        """The largest micro-batch of `max_tokens` in texts of `longest`, forward and backward; nothing changes."""
+        examples = worst_case_examples(self.policy, max_tokens, longest)
+        try:
+            [batch] = token_batches(self.policy, examples, max(max_tokens, longest))
+            self._loss(batch, self._normalizer(examples)).backward()
+        finally:
+            self.optimizer.clear_gradient()
 
     def _normalizer(self, examples: Sequence[SftExample]) -> Normalizer:
         return Normalizer.from_lengths(
             [len(e.completion_ids) for e in examples], max_tokens=self.config.max_length
         )
 
+    def _accumulate(self, examples: Sequence[SftExample], normalizer: Normalizer) -> float:
+        """Add the gradient of `examples` to the parameters; their loss."""
+        total = 0.0
+        for loss in self._losses(examples, normalizer):
+            loss.backward()
+            total += loss.item()
+        self.size.running(0, 0)
+        return total
+
+    def _losses(self, examples: Sequence[SftExample], normalizer: Normalizer) -> Iterator[Tensor]:
+        """The share of each micro-batch in the loss, one after the other."""
+        for batch in token_batches(self.policy, examples, self.size.tokens):
+            self.size.running(len(batch.lengths), len(batch.packed.input_ids))
+            yield self._loss(batch, normalizer)
+
     def _loss(self, batch: TokenBatch, normalizer: Normalizer) -> Tensor:
-        logprobs = trained_logprobs(self.policy, batch)[None]
+        logprobs = trained_logprobs(self.policy, batch).logprobs[None]
         return sft_loss(logprobs, torch.ones_like(logprobs, dtype=torch.bool), normalizer)

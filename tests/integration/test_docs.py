@@ -48,6 +48,7 @@ SHORTER = {
     "eval": ["--limit", "8"],
     "export": [],
     "grade": [],
+    "plan": [],
     "run": [],
 }
 """By command: flags that make a real run cheap; the last of two equal flags holds."""

@@ -82,6 +82,8 @@ def given_text(stage: str, path: str, annotation: Any, literals: tuple[str, ...]
         return "17", 17
     if annotation is float:
         return "0.75", 0.75
+    if path == "memory.vram":
+        return "17GB", "17GB"
     text = "ask: {problem}" if path.endswith("prompt") else f"text-of-{path}"
     return text, text
 
@@ -137,7 +139,7 @@ def test_every_switch_can_be_turned_off(stage: str) -> None:
 
 def test_a_negation_stands_before_the_last_word() -> None:
     flags = {flag.path: flag for flag in flags_of(STAGES["sft"])}
-    assert flags["packing",].negated_names == ("--no-packing",)
+    assert flags["model", "use_double_quantization"].negated_names == ("--model.no-use-double-quantization",)
     assert flags["model", "lora", "use_dora"].negated_names == ("--model.lora.no-use-dora",)
 
 

@@ -30,7 +30,7 @@ def said(schema: type[Section], values: dict[str, Any]) -> list[str]:
         ({"epochs": float("inf")}, "epochs: must be a finite number, got inf"),
         ({"steps": 2.5}, "steps: must be a whole number, got 2.5"),
         ({"steps": [1]}, "steps: must be a whole number, got a list of 1"),
-        ({"packing": "perhaps"}, "packing: must be true or false, got 'perhaps'"),
+        ({"model": {"path": "m", "gradient_checkpointing": "perhaps"}}, "model.gradient_checkpointing: must be true or false, got 'perhaps'"),
         ({"optim": {"beta1": None}}, "optim.beta1: must be a number, got nothing"),
         ({"data": {"path": 7}}, "data.path: must be text (put it in quotes), got 7"),
         ({"data": {"path": ""}}, "data.path: must not be empty, got ''"),

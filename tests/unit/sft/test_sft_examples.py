@@ -3,7 +3,6 @@ import torch
 from tiny_models import CHATML, tiny_tokenizer, write_tiny_model
 
 from r1kit.config.model import LoraConfig, ModelConfig
-from r1kit.config.stages import SftConfig
 from r1kit.core.errors import DataError
 from r1kit.core.problem import Message
 from r1kit.models.load import load_policy
@@ -23,10 +22,6 @@ def policy(tmp_path_factory) -> Policy:
 
 def conversation(question: str = "3+4", reply: str = THINKING) -> Conversation:
     return Conversation("c", (Message("user", question), Message("assistant", reply)))
-
-
-def config(**changes) -> SftConfig:
-    return SftConfig(model="unused", output="unused", data="unused.jsonl", **changes)
 
 
 def examples() -> list[SftExample]:
@@ -73,39 +68,27 @@ def test_texts_that_are_too_long_are_left_out_and_counted(policy):
         tokenize_all(policy, texts, length - 1, "x.jsonl")
 
 
-def trained_tokens(batches) -> list[int]:
-    return sorted(int(token) for batch in batches for token in batch.input_ids[batch.trained])
+@pytest.mark.parametrize("max_tokens", [4000, 50, 1])
+def test_every_completion_token_is_trained_once_and_no_prompt_token(policy, max_tokens):
+    batches = token_batches(policy, examples(), max_tokens)
+    trained = sorted(token for batch in batches for token in batch.packed.targets.tolist())
+    assert trained == sorted(t for e in examples() for t in e.completion_ids)
 
 
-@pytest.mark.parametrize("packing", [True, False])
-@pytest.mark.parametrize("micro_batch_tokens", [4000, 50, 1])
-def test_every_completion_token_is_trained_once_and_no_prompt_token(packing, micro_batch_tokens):
-    batching = {"micro_batch_tokens": micro_batch_tokens}
-    batches = token_batches(examples(), config(packing=packing, max_length=64, batching=batching), pad_id=0)
-    assert trained_tokens(batches) == sorted(t for e in examples() for t in e.completion_ids)
+def test_no_token_is_spent_on_padding(policy):
+    batches = token_batches(policy, examples(), 60)
+    assert sum(len(batch.packed.input_ids) for batch in batches) == sum(map(len, examples()))
+    assert [len(batch.packed.input_ids) for batch in batches] == [33 + 17, 16 + 14 + 14]
 
 
-def test_packing_saves_padding():
-    def size(packing: bool) -> int:
-        batches = token_batches(examples(), config(packing=packing, max_length=64), pad_id=0)
-        return sum(batch.input_ids.numel() for batch in batches)
-
-    assert size(packing=False) == 5 * 33
-    assert size(packing=True) == 2 * 61 or size(packing=True) <= 2 * 64
-
-
-def loss_gradients(policy: Policy, **changes) -> list[torch.Tensor]:
-    batches = token_batches(examples(), config(**changes), pad_id=0)
-    loss = -sum(trained_logprobs(policy, batch).sum() for batch in batches) / 65
+def loss_gradients(policy: Policy, max_tokens: int) -> list[torch.Tensor]:
+    batches = token_batches(policy, examples(), max_tokens)
+    loss = -sum(trained_logprobs(policy, batch).logprobs.sum() for batch in batches) / 65
     return [loss.detach(), *torch.autograd.grad(loss, policy.trainable_parameters())]
 
 
-def test_packing_and_micro_batches_change_neither_loss_nor_gradient(policy):
-    expected = loss_gradients(policy, packing=False, batching={"micro_batch_tokens": 1})
-    for packing in (True, False):
-        for tokens in (4000, 70):
-            actual = loss_gradients(
-                policy, packing=packing, max_length=64, batching={"micro_batch_tokens": tokens}
-            )
-            for one, other in zip(actual, expected, strict=True):
-                torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)
+def test_micro_batches_change_neither_loss_nor_gradient(policy):
+    expected = loss_gradients(policy, 1)
+    for max_tokens in (4000, 70):
+        for one, other in zip(loss_gradients(policy, max_tokens), expected, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)

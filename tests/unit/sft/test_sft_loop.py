@@ -93,6 +93,7 @@ def test_each_step_is_one_line_of_metrics_named_area_and_name(finished):
     rows = [row for row in lines(finished) if "sft/loss" in row]
     assert [row["step"] for row in rows] == list(range(1, STEPS + 1))
     names = {"sft/loss", "sft/num_tokens", "optim/grad_norm", "optim/learning_rate", "time/step_seconds"}
+    names |= {"memory/micro_batch_tokens", "memory/num_oom"}
     assert all(set(row) == names | {"step"} for row in rows)
     assert all(row["optim/grad_norm"] > 0 for row in rows)
     # half the peak in the one step of warm-up, then the peak, then down
@@ -155,10 +156,10 @@ def test_a_run_leaves_torchs_random_numbers_alone(tmp_path):
     assert torch.equal(torch.random.get_rng_state(), before)
 
 
-def test_packing_and_micro_batches_change_only_the_rounding(finished, tmp_path):
-    run(make_config(tmp_path / "run", steps=3, packing=False, batching={"micro_batch_tokens": 60}))
-    run(make_config(tmp_path / "packed", steps=3))
-    losses = [[row["sft/loss"] for row in lines(tmp_path / name)] for name in ("run", "packed")]
+def test_micro_batches_change_only_the_rounding(finished, tmp_path):
+    run(make_config(tmp_path / "run", steps=3, batching={"micro_batch_tokens": 60}))
+    run(make_config(tmp_path / "whole", steps=3))
+    losses = [[row["sft/loss"] for row in lines(tmp_path / name)] for name in ("run", "whole")]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
