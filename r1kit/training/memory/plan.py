@@ -13,6 +13,8 @@ from r1kit.training.memory.workload import workload_of
 
 DEFAULT_MICRO_BATCH: Final = 16384
 """A larger micro-batch is not taken by itself: by then the work hides what it costs to begin one."""
+DEFAULT_MICRO_BATCH_CPU: Final = 2048
+"""The same where there is no GPU: 1,300 to 16,384 tokens took the same time, and 0.5 to 2 GB (docs/log.md)."""
 GIB: Final = 2**30
 _MOST_TOKENS: Final = 2**21
 
@@ -90,8 +92,9 @@ def plan_memory(
     """The plan for `config` with `vram_bytes` on a kind of device; sizes that the user left open are chosen.
 
     `longest_prompt` is its length in tokens where it is known. An adapter that is continued must stand in
-    `config.model.lora` already (`models.shapes.lora_of`). The largest KV budget and micro-batch that fit are chosen, but no more than the run can use and no micro-batch
-    above DEFAULT_MICRO_BATCH. Raises ConfigError for a stage that neither trains nor samples, ModelError for
+    `config.model.lora` already (`models.shapes.lora_of`). The largest KV budget and micro-batch that fit are chosen,
+    but no more than the run can use, and no micro-batch above DEFAULT_MICRO_BATCH (on a CPU
+    DEFAULT_MICRO_BATCH_CPU). Raises ConfigError for a stage that neither trains nor samples, ModelError for
     adapter targets that the model does not have.
     """
     work = workload_of(config, shapes.context, longest_prompt)
@@ -101,7 +104,8 @@ def plan_memory(
     largest_kv = _round(largest(lambda n: demand.total(None, n), vram_bytes)) if work.rows else 0
     micro = kv = None
     if work.trains:
-        useful = min(DEFAULT_MICRO_BATCH, work.step_tokens or DEFAULT_MICRO_BATCH, largest_micro)
+        most = DEFAULT_MICRO_BATCH_CPU if device == "cpu" else DEFAULT_MICRO_BATCH
+        useful = min(most, work.step_tokens or most, largest_micro)
         micro = work.micro_batch_tokens or max(useful, text)
     if work.rows:
         kv = work.kv_tokens or max(min(work.wanted_kv_tokens, largest_kv), work.least_kv_tokens)

@@ -16,7 +16,7 @@ from r1kit.models.shapes import LinearShape, ModelShapes
 from r1kit.ops.logprobs import CHUNK_ELEMENTS
 from r1kit.training.memory.advice import advice
 from r1kit.training.memory.phases import CONTEXT_BYTES
-from r1kit.training.memory.plan import DEFAULT_MICRO_BATCH, largest, plan_memory
+from r1kit.training.memory.plan import DEFAULT_MICRO_BATCH, DEFAULT_MICRO_BATCH_CPU, largest, plan_memory
 from r1kit.training.memory.sizes import shapes_of_policy
 from r1kit.training.memory.static import adapter_parameters, weight_bytes
 from r1kit.training.memory.table import qwen_shapes
@@ -177,6 +177,7 @@ def test_open_sizes_are_the_largest_that_fit_and_no_more_than_is_of_use():
     large = plan_memory(shapes, config, 80 * 2**30)
     assert (large.micro_batch_tokens, large.kv_tokens) == (DEFAULT_MICRO_BATCH, large.wanted_kv_tokens)
     assert large.largest_micro_batch > DEFAULT_MICRO_BATCH
+    assert plan_memory(shapes, config, 80 * 2**30, device="cpu").micro_batch_tokens == DEFAULT_MICRO_BATCH_CPU
     small = plan_memory(shapes, config, 6 * 2**30)
     assert small.micro_batch_tokens == small.largest_micro_batch < DEFAULT_MICRO_BATCH
     assert small.total <= small.vram
