@@ -128,8 +128,8 @@ class RowRules:
                     self._on_group(request, self._whole[request])
 
     def finished(self) -> list[tuple[Completion, ...]]:
-        """The completions of every request, once all rows have ended."""
-        return [self._whole.get(number, ()) for number in range(len(self._groups))]
+        """The completions of every request, once all rows have ended. Raises KeyError when one has not."""
+        return [self._whole[number] if group else () for number, group in enumerate(self._groups)]
 
     def _hit_stop_string(self, row: Row) -> bool:
         # A token is at least a byte, a character at most four bytes: this tail holds any stop string that just ended.

@@ -11,6 +11,7 @@ Legend: N tokens, H query heads, K key-value heads, d head width.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 import peft
@@ -100,7 +101,10 @@ def _dispatching(original: str) -> Any:
             plain = ALL_ATTENTION_FUNCTIONS.get(original) or _eager_of(module)
             return plain(module, query, key, value, attention_mask, **kw)
         rule = AttentionRule(
-            kw.get("scaling") or query.shape[-1] ** -0.5, kw.get("sliding_window"), kw.get("softcap")
+            scale=kw.get("scaling") or query.shape[-1] ** -0.5,
+            window=kw.get("sliding_window"),
+            softcap=kw.get("softcap"),
+            dropout=kw.get("dropout") or 0.0,
         )
         return layout.attend(int(module.layer_idx), query[0], key[0], value[0], rule)[None], None  # type: ignore[arg-type]
 
@@ -113,35 +117,51 @@ def _eager_of(module: nn.Module) -> Any:
 
 
 def layouts_work(model: PreTrainedModel) -> bool:
-    """Whether `model` computes the same with a layout as without one, tried on three short texts.
+    """Whether `model` computes the same with a layout as without one, tried on two short texts.
 
     False for a model whose attention is not transformers' exchangeable function, or does more than it is told
-    (sinks, recurrent layers, chunks). The model must hold its weights; it is left as it was.
+    (recurrent layers, sinks, windows or chunks that only transformers' own mask knows). The model must hold its
+    weights; it is left as it was.
     """
     if not str(getattr(model.config, "_attn_implementation", "")).startswith(_PREFIX):
         return False
-    device = next(model.parameters()).device
-    vocabulary = int(model.config.get_text_config().vocab_size)
-    ids = torch.arange(7, device=device) * 131 % vocabulary
-    packed = pack_trees([Tree((int(ids[0]),), (tuple(ids[1:4].tolist()), tuple(ids[4:].tolist())))])
-    seen: list[int] = []
+    asked: list[AttentionRule] = []
     try:
         with evaluation_mode(model):
-            layout = _Counting(TreeAttention(packed.spans, device), seen)
-            together = forward_with_layout(
-                model, packed.input_ids.to(device), packed.position_ids.to(device), layout
-            )
-            alone = [
-                model.base_model(
-                    input_ids=torch.cat([ids[:1], part])[None], use_cache=False
-                ).last_hidden_state[0]
-                for part in (ids[1:4], ids[4:])
-            ]
+            together, alone = _trial(model, asked)
     except torch.OutOfMemoryError:
         raise
     except (TypeError, ValueError, RuntimeError, AttributeError, IndexError, KeyError):
         return False
-    return bool(seen) and _close(together, torch.cat([alone[0], alone[1][1:]]))
+    return bool(asked) and _is_told_of_windows(model, asked) and _close(together, alone)
+
+
+def _trial(model: PreTrainedModel, asked: list[AttentionRule]) -> tuple[Tensor, Tensor]:
+    """Hidden states of two texts with one beginning: with a layout, and each text alone without one."""
+    device = next(model.parameters()).device
+    vocabulary = int(model.config.get_text_config().vocab_size)
+    ids = torch.arange(7, device=device) * 131 % vocabulary
+    packed = pack_trees([Tree((int(ids[0]),), (tuple(ids[1:4].tolist()), tuple(ids[4:].tolist())))])
+    layout = _Recording(TreeAttention(packed.spans, device), asked)
+    together = forward_with_layout(model, packed.input_ids.to(device), packed.position_ids.to(device), layout)
+    first, second = (
+        model.base_model(input_ids=torch.cat([ids[:1], part])[None], use_cache=False).last_hidden_state[0]
+        for part in (ids[1:4], ids[4:])
+    )
+    return together, torch.cat([first, second[1:]])
+
+
+def _is_told_of_windows(model: PreTrainedModel, asked: Sequence[AttentionRule]) -> bool:
+    """Whether layers that see a part of the text say so; the texts of a trial are too short to show it."""
+    config = model.config.get_text_config()
+    kinds = getattr(config, "layer_types", None) or ()
+    if "chunked_attention" in kinds or getattr(config, "attention_chunk_size", None) is not None:
+        return False
+    if kinds:
+        has_window = "sliding_attention" in kinds
+    else:
+        has_window = getattr(config, "sliding_window", None) is not None
+    return not has_window or any(rule.window is not None for rule in asked)
 
 
 def _close(a: Tensor, b: Tensor) -> bool:
@@ -150,14 +170,14 @@ def _close(a: Tensor, b: Tensor) -> bool:
     return a.shape == b.shape and float((a - b).norm()) <= tolerance * float(b.norm())
 
 
-class _Counting(TreeLayout):
-    """Notes the layers that asked."""
+class _Recording(TreeLayout):
+    """Notes what the layers ask for."""
 
-    def __init__(self, attention: TreeAttention, seen: list[int]) -> None:
+    def __init__(self, attention: TreeAttention, asked: list[AttentionRule]) -> None:
         super().__init__(attention)
-        self._seen = seen
+        self._asked = asked
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, rule: AttentionRule) -> Tensor:
         """As the tree layout does."""
-        self._seen.append(layer)
+        self._asked.append(rule)
         return super().attend(layer, query, key, value, rule)

@@ -27,12 +27,14 @@ class AttentionRule(NamedTuple):
     """What a layer does beside plain attention.
 
     `scale` multiplies the logits; with `window` w a token sees only the last w tokens, itself included; with
-    `softcap` c logits become c * tanh(logits / c) (Gemma 2, 2024).
+    `softcap` c logits become c * tanh(logits / c) (Gemma 2, 2024); `dropout` is the share of weights that are
+    dropped (0 outside of training).
     """
 
     scale: float
     window: int | None = None
     softcap: float | None = None
+    dropout: float = 0.0
 
 
 @dataclass
@@ -121,12 +123,14 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, rule: Attentio
     if repeats > 1:
         k, v = k.repeat_interleave(repeats, dim=1), v.repeat_interleave(repeats, dim=1)
     if rule.softcap is None:
-        return F.scaled_dot_product_attention(q, k, v, mask, is_causal=mask is None, scale=rule.scale)
+        return F.scaled_dot_product_attention(
+            q, k, v, mask, dropout_p=rule.dropout, is_causal=mask is None, scale=rule.scale
+        )
     logits = torch.tanh(q @ k.transpose(-1, -2) * (rule.scale / rule.softcap)) * rule.softcap
     if mask is None:
         mask = torch.full(logits.shape[-2:], -torch.inf, dtype=q.dtype, device=q.device).triu(1)
     weights = (logits + mask).softmax(dim=-1, dtype=torch.float32)
-    return weights.to(v.dtype) @ v
+    return F.dropout(weights, rule.dropout).to(v.dtype) @ v
 
 
 def _rectangles(

@@ -12,7 +12,8 @@ from torch import nn
 from r1kit.config.model import ModelConfig
 from r1kit.config.optim import DEFAULT_LEARNING_RATES, OptimConfig
 from r1kit.core.errors import EnvironmentError_, TrainingError
-from r1kit.training.recovery import TRIES, free_memory, is_out_of_memory
+from r1kit.ops.out_of_memory import free_memory, is_out_of_memory
+from r1kit.training.recovery import TRIES
 
 
 def peak_learning_rate(optim: OptimConfig, stage: str, model: ModelConfig) -> float:

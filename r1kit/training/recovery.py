@@ -6,46 +6,17 @@ The micro-batches of an update add up to the same gradient however its texts are
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-import torch
-
-from r1kit.core.errors import EnvironmentError_, R1KitError, first_line
+from r1kit.core.errors import EnvironmentError_, first_line
+from r1kit.ops.out_of_memory import free_memory, is_out_of_memory
 
 T = TypeVar("T")
 
 TRIES: Final = 3
 """How often work that cannot be cut into smaller pieces is begun; another program may give memory back."""
-
-_SIGNS: Final = (
-    "can't allocate memory",
-    "not enough memory",
-    "CUDA error: out of memory",
-    "CUBLAS_STATUS_ALLOC_FAILED",
-)
-"""What errors say that are no `OutOfMemoryError`: those of the allocator on the CPU and of CUDA's libraries."""
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether `error` says that an allocation failed, on whatever device."""
-    if isinstance(error, torch.OutOfMemoryError):
-        return True
-    said = str(error)
-    return (
-        isinstance(error, RuntimeError)
-        and not isinstance(error, R1KitError)
-        and any(sign in said for sign in _SIGNS)
-    )
-
-
-def free_memory() -> None:
-    """Give back what nobody refers to any more, on the device too."""
-    gc.collect()
-    if torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
 
 
 @dataclass(slots=True)

@@ -46,7 +46,7 @@ class Batch:
         self._policy = rules.policy
         self._waiting = deque(waiting)
         self._room = Room.of(waiting, limits)
-        self._shape = self._room.shape(1)
+        self._shape = self._room.shape(1, len(waiting))
         self._rows: list[Row] = []
         self._prompts: list[_Prompt] = []
         self._row_store = KvStore(self._shape.num_rows, self._shape.row_length)
@@ -60,9 +60,9 @@ class Batch:
         return RecordedSteps(self._policy, *stores, group_size=self._room.group_size, record=record)
 
     @property
-    def num_active(self) -> int:
-        """Rows in memory that have not ended."""
-        return sum(row.finish_reason is None for row in self._rows)
+    def num_slots(self) -> int:
+        """Rows that there is room for."""
+        return self._shape.num_rows
 
     def unfinished(self) -> list[Row]:
         """Every row that has not ended, those in memory first."""
@@ -71,13 +71,12 @@ class Batch:
     def run(self) -> None:
         """Decode until no row is left."""
         while self._rows or self._waiting:
+            self._fit(_longest(self._rows))
             if self._has_space():
                 self._refill()
-            if not self._rows:
-                continue  # each of them ended with its first token
-            self._fit(max(len(row.token_ids) for row in self._rows))
-            self._advance()
-            self._leave()
+            if self._rows:  # else each of them ended with its first token
+                self._advance()
+                self._leave()
 
     def _advance(self) -> None:
         """Read each row's newest token and draw its next."""
@@ -108,24 +107,26 @@ class Batch:
         """Let waiting rows in, read what is not in memory of them, and draw each one's next token."""
         if self._room.limits.kv_tokens is not None:
             # Long rows may have left: there may be room for more and shorter ones.
-            self._reshape(self._room.shape(self._longest(self._rows)))
+            self._reshape(self._room.shape(_longest(self._rows), len(self.unfinished())))
         entering: list[Row] = []
-        while self._waiting and self._admits(entering, self._waiting[0]):
-            entering.append(self._waiting.popleft())
+        for row in self._waiting:
+            if not self._admits(entering, row):
+                break
+            entering.append(row)
         if not entering:
             return  # there are slots for rows, but none for another prompt
-        self._fit(self._longest([*self._rows, *entering]))
-        self._rows += entering
+        # Before they leave the queue: should memory run out here, no row is lost.
+        self._fit(_longest([*self._rows, *entering]))
+        for row in entering:
+            self._rows.append(row)
+            self._waiting.popleft()
         self._read(entering)
         self._leave()
-
-    def _longest(self, rows: Sequence[Row]) -> int:
-        return max((len(row.token_ids) for row in rows), default=0) + 1
 
     def _admits(self, entering: Sequence[Row], row: Row) -> bool:
         """Whether `row` fits beside what is in memory and `entering`, without anything being set aside."""
         together = [*self._rows, *entering, row]
-        shape = self._room.shape(self._longest(together))
+        shape = self._room.shape(_longest(together), len(self._rows) + len(self._waiting))
         held = {prompt.request for prompt in self._prompts}
         requests = held | {other.request for other in together}
         return len(together) <= shape.num_rows and len(requests) <= shape.num_prompts
@@ -160,17 +161,17 @@ class Batch:
     def _drop_rows(self, dropped: Sequence[bool]) -> None:
         if not any(dropped):
             return
-        longest = self._longest(self._rows)
-        self._rows = _close(self._row_store, self._rows, dropped, min(longest, self._shape.row_length))
+        used = min(_longest(self._rows), self._shape.row_length)
+        self._rows = _close(self._row_store, self._rows, dropped, used)
         needed = {row.request for row in self._rows} | {row.request for row in list(self._waiting)[:1]}
         unneeded = [prompt.request not in needed for prompt in self._prompts]
         self._prompts = _close(self._prompt_store, self._prompts, unneeded, self._room.longest_prompt)
 
     def _fit(self, longest: int) -> None:
-        """Room for rows of `longest` tokens and one more step; the rows with the fewest are set aside if need be."""
+        """Room for rows of `longest` tokens; the rows with the fewest are set aside if need be."""
         if longest <= self._shape.row_length:
             return
-        shape = self._room.shape(longest)
+        shape = self._room.shape(longest, len(self.unfinished()))
         surplus = len(self._rows) - shape.num_rows
         if surplus > 0:
             by_length = sorted(range(len(self._rows)), key=lambda slot: len(self._rows[slot].token_ids))
@@ -182,7 +183,7 @@ class Batch:
     def _reshape(self, shape: Shape) -> None:
         if shape == self._shape:
             return
-        tokens = min(self._longest(self._rows), shape.row_length, self._shape.row_length)
+        tokens = min(_longest(self._rows), shape.row_length, self._shape.row_length)
         self._row_store.resize(shape.num_rows, shape.row_length, (len(self._rows), tokens))
         num_prompts = max(shape.num_prompts, len(self._prompts))
         if num_prompts != self._prompt_store.num_slots:
@@ -190,6 +191,11 @@ class Batch:
                 num_prompts, self._room.longest_prompt, (len(self._prompts), self._room.longest_prompt)
             )
         self._shape = shape
+
+
+def _longest(rows: Sequence[Row]) -> int:
+    """Tokens that the longest of `rows` has to have room for: those it has, and its next."""
+    return max((len(row.token_ids) for row in rows), default=0) + 1
 
 
 def _close(store: KvStore, held: Sequence[_Held], dropped: Sequence[bool], used: int) -> list[_Held]:

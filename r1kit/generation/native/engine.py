@@ -8,10 +8,7 @@ row's randomness is its own, so none of this changes what it writes.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Sequence
-
-import torch
 
 from r1kit.config.sampling import SamplingConfig
 from r1kit.core.errors import ConfigError, EnvironmentError_
@@ -23,6 +20,7 @@ from r1kit.generation.native.steps import Recorder
 from r1kit.generation.rows import Row, RowRules
 from r1kit.models.folding import folded_adapters
 from r1kit.models.policy import Policy
+from r1kit.ops.out_of_memory import free_memory, is_out_of_memory
 
 
 class NativeEngine:
@@ -86,29 +84,29 @@ class NativeEngine:
         batch = Batch(rules, waiting, self._limits, self._record)
         try:
             batch.run()
-        except torch.OutOfMemoryError:
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
             # What the traceback holds is let go with this block; memory is freed below.
-            left, held = batch.unfinished(), batch.num_active
+            left, num_slots = batch.unfinished(), batch.num_slots
         else:
             return []
         del batch
-        self._shrink(held)
+        self._shrink(num_slots)
         return left
 
-    def _shrink(self, held: int) -> None:
-        """Go on with half of the rows that were in memory."""
-        if held <= 1:
+    def _shrink(self, num_slots: int) -> None:
+        """Go on with half of the rows that there was room for."""
+        if num_slots <= 1:
             raise EnvironmentError_(
                 "out of memory while sampling a single completion; lower sampling.max_new_tokens or "
                 "data.max_prompt_tokens, or set model.quantization to nf4"
             )
         self.num_oom += 1
-        self._limits = self._limits.halved(held)
-        gc.collect()
-        if self._policy.device.type == "cuda":
-            torch.cuda.empty_cache()
+        self._limits = self._limits.halved(num_slots)
+        free_memory()
         if self._say is not None:
             self._say(
-                f"out of memory while sampling {held} completions; going on with {self._limits.batch_size} at a "
+                f"out of memory while sampling with room for {num_slots} completions; going on with {self._limits.batch_size} at a "
                 f"time (engine.batch_size)"
             )

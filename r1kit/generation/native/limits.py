@@ -20,9 +20,9 @@ class Limits:
     batch_size: int
     kv_tokens: int | None
 
-    def halved(self, held: int) -> Limits:
-        """For half of the `held` rows that were too many."""
-        return replace(self, batch_size=max(1, held // 2))
+    def halved(self, num_slots: int) -> Limits:
+        """For half of the `num_slots` rows that were too many."""
+        return replace(self, batch_size=max(1, num_slots // 2))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +62,16 @@ class Room:
             num_requests=len(completions),
         )
 
-    def shape(self, longest: int) -> Shape:
-        """The most slots that fit when the longest row in memory has to have room for `longest` tokens."""
+    def shape(self, longest: int, num_left: int) -> Shape:
+        """The most slots that fit when the longest row in memory has to have room for `longest` tokens.
+
+        No more than `num_left`, the rows that have not ended.
+        """
         length = _FIRST_LENGTH
         while length < longest:
             length *= 2
         length = min(length, self.longest_row)
-        rows = self.limits.batch_size
+        rows = max(1, min(self.limits.batch_size, num_left))
         while rows > 1 and not self._fits(rows, length):
             rows -= 1
         return Shape(rows, length, self._prompts_beside(rows))

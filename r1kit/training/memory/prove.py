@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from r1kit.core.errors import EnvironmentError_
-from r1kit.training.recovery import free_memory, is_out_of_memory
+from r1kit.ops.out_of_memory import free_memory, is_out_of_memory
 
 
 def prove(

@@ -1,5 +1,6 @@
 """The native engine against the training forward pass, and against itself under other limits."""
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ from r1kit.config.sampling import EngineConfig, SamplingConfig
 from r1kit.core.errors import ConfigError, EnvironmentError_, ModelError
 from r1kit.generation import GenerationRequest, build_engine
 from r1kit.generation.native import NativeEngine, batch
-from r1kit.generation.native.limits import Limits, Room
+from r1kit.generation.native.limits import Limits, Room, Shape
 from r1kit.generation.native.memory import KvStore, closing_moves
 from r1kit.generation.transformers_engine import TransformersEngine
 from r1kit.models.load import load_policy
@@ -186,10 +187,61 @@ def test_running_out_of_memory_costs_nothing_but_time(policy, failing, monkeypat
     assert token_ids(groups) == expected
     assert largest_gap(policy, groups, 0.9) < 1e-5
     assert engine.num_oom == len(said) == len(failing)
-    assert said[0].startswith("out of memory while sampling ")
+    assert said[0].startswith("out of memory while sampling with room for ")
     assert 0 not in failing or said[0].endswith(
         "25 completions; going on with 12 at a time (engine.batch_size)"
     )
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_any_mix_of_slots_budget_and_lengths_writes_the_same(policy, seed):
+    # Completions of up to 200 tokens cross the places where rows get more room, with budgets that are always short.
+    rng = random.Random(seed)
+    long = replace(policy, eos_token_ids=(3, 4))
+    requests = [
+        GenerationRequest(tuple(range(30, 30 + rng.choice([5, 40]))), tuple(range(9 * i, 9 * i + size)))
+        for i in range(6)
+        for size in [rng.choice([1, 2, 4])]
+    ]
+    sampling = SamplingConfig(max_new_tokens=200)
+    engine = NativeEngine(long, rng.choice([4, 6, 12]), rng.choice([260, 400, 600, 900]))
+    expected = NativeEngine(long, 100).generate(requests, sampling)
+    assert token_ids(engine.generate(requests, sampling)) == token_ids(expected)
+
+
+@pytest.mark.parametrize(
+    ("resize", "error"),
+    [
+        (1, torch.OutOfMemoryError("CUDA")),
+        (2, RuntimeError("can't allocate memory")),
+        (3, torch.OutOfMemoryError("CUDA")),
+    ],
+)
+def test_memory_that_runs_out_while_rows_get_more_room_loses_none(policy, resize, error, monkeypatch):
+    long = replace(policy, eos_token_ids=(3, 4))
+    sampling = SamplingConfig(max_new_tokens=200)
+    expected = token_ids(NativeEngine(long, 6, 600).generate(REQUESTS, sampling))
+    plain, calls = KvStore.resize, [0]
+
+    def sometimes(self, *shape) -> None:
+        calls[0] += 1
+        if calls[0] == resize:
+            raise error
+        plain(self, *shape)
+
+    monkeypatch.setattr(KvStore, "resize", sometimes)
+    engine = NativeEngine(long, 6, 600)
+    assert token_ids(engine.generate(REQUESTS, sampling)) == expected
+    assert engine.num_oom == 1
+
+
+def test_another_failure_is_not_taken_for_one_of_memory(policy, monkeypatch):
+    def never(**inputs):
+        raise RuntimeError("shapes do not match")
+
+    monkeypatch.setattr(policy.model.get_base_model().base_model, "forward", never)
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        NativeEngine(policy, 25).generate(REQUESTS, SAMPLING)
 
 
 def test_memory_that_does_not_hold_one_completion_is_said(policy, monkeypatch):
@@ -245,8 +297,10 @@ def test_a_store_keeps_what_was_written_when_it_moves_and_grows():
 def test_slots_by_hand():
     room = Room(Limits(16, 1000), longest_prompt=20, longest_row=200, group_size=4, num_requests=10)
     # 64 tokens a row: 12 rows and 7 prompts are 768 + 140, 13 rows and 9 prompts 832 + 180.
-    assert room.shape(1) == room.shape(64) == type(room.shape(1))(12, 64, 7)
+    assert room.shape(1, 99) == room.shape(64, 99) == Shape(12, 64, 7)
     # 128: 6 rows and 5 prompts are 768 + 100; 7 rows and 5 prompts 896 + 100.
-    assert room.shape(65) == type(room.shape(1))(7, 128, 5)
-    assert room.shape(129) == type(room.shape(1))(4, 200, 3)
-    assert Room(Limits(16, None), 20, 200, 4, 3).shape(129) == type(room.shape(1))(16, 200, 3)
+    assert room.shape(65, 99) == Shape(7, 128, 5)
+    assert room.shape(129, 99) == Shape(4, 200, 3)
+    assert Room(Limits(16, None), 20, 200, 4, 3).shape(129, 99) == Shape(16, 200, 3)
+    # No slots for rows that are not there any more.
+    assert room.shape(65, 2) == Shape(2, 128, 2)

@@ -106,6 +106,25 @@ def test_a_model_whose_attention_does_more_than_it_is_told_is_found_out(tmp_path
     assert not layouts_work(base)
 
 
+@pytest.mark.parametrize(
+    ("changes", "works"),
+    [
+        ({}, True),
+        ({"sliding_window": 8}, False),
+        ({"layer_types": ["full_attention", "sliding_attention"], "sliding_window": 8}, False),
+        ({"layer_types": ["full_attention"] * 2, "sliding_window": 8}, True),
+        ({"layer_types": ["chunked_attention"] * 2}, False),
+        ({"attention_chunk_size": 8}, False),
+    ],
+)
+def test_a_window_that_the_layers_do_not_speak_of_is_found_out(changes, works, tmp_path):
+    # Llama's layers pass no window, as those of families that leave it to transformers' mask.
+    base = load(write_tiny_model(tmp_path / "model", "llama")).model.get_base_model()
+    for name, value in changes.items():
+        setattr(base.config, name, value)
+    assert layouts_work(base) is works
+
+
 def test_the_saved_configuration_does_not_know_of_layouts(tmp_path):
     policy = load(write_tiny_model(tmp_path / "model"))
     assert policy.model.config._attn_implementation == "r1kit_sdpa"

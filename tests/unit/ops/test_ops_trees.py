@@ -134,3 +134,16 @@ def test_a_single_text_is_plain_causal_attention() -> None:
     q, k, v = (torch.randn(h, 5, 4, generator=torch.Generator().manual_seed(h)) for h in (4, 2, 2))
     rule = AttentionRule(0.5)
     torch.testing.assert_close(TreeAttention(packed.spans)(q, k, v, rule), dense(q, k, v, packed, rule))
+
+
+@pytest.mark.parametrize("softcap", [None, 5.0])
+def test_dropout_drops_that_share_of_the_weights(softcap) -> None:
+    packed = pack_trees([Tree(tuple(range(1, 200)), ((1,),))])
+    q, k = torch.zeros(1, 200, 200), torch.zeros(1, 200, 200)
+    # Equal weights over the values 1, 0, 0, ...: column j of the last row says whether its weight for j was kept.
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        out = TreeAttention(packed.spans)(q, k, torch.eye(200)[None], AttentionRule(1.0, None, softcap, 0.25))
+    kept = (out[-1, 0] > 0).float().mean().item()
+    assert kept == pytest.approx(0.75, abs=0.1)
+    assert out[-1, 0].max().item() == pytest.approx(1 / 200 / 0.75)

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from r1kit.core.errors import EnvironmentError_, TrainingError
-from r1kit.training.recovery import MicroBatchSize, is_out_of_memory
+from r1kit.ops.out_of_memory import is_out_of_memory
+from r1kit.training.recovery import MicroBatchSize
 
 
 @pytest.fixture(autouse=True, scope="module")
