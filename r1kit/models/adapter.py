@@ -32,12 +32,17 @@ def add_fresh_adapter(model: PreTrainedModel, lora: LoraConfig, source: BaseSour
     Draws from torch's global generator; the caller forks it. The update is B A x times alpha / r (Hu et al.
     2021), or alpha / sqrt(r) with rank-stabilised scaling.
     """
+    targets = target_names(model, lora.targets)
+    if not targets:
+        raise ModelError(
+            f"model {source.name}: no linear layer that model.lora.targets could mean (as in GPT-2); set model.tuning full"
+        )
     adapter = peft.LoraConfig(
         task_type="CAUSAL_LM",
         r=lora.rank,
         lora_alpha=int(lora.alpha) if lora.alpha.is_integer() else lora.alpha,
         lora_dropout=lora.dropout,
-        target_modules=target_names(model, lora.targets),
+        target_modules=targets,
         use_rslora=lora.use_rslora,
         use_dora=lora.use_dora,
         base_model_name_or_path=source.name,

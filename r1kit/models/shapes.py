@@ -18,6 +18,7 @@ from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import RemoteEntryNotFoundError
 from torch import nn
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from r1kit.config.model import LoraConfig, ModelConfig, means_a_folder
 from r1kit.core.errors import ModelError, first_line
@@ -99,7 +100,19 @@ def find_shapes(path: str, revision: str | None = None) -> ModelShapes:
 
 
 def shapes_of(config: PreTrainedConfig, name: str) -> ModelShapes:
-    """The shapes of the causal language model that `config` describes."""
+    """The shapes of the causal language model that `config` describes.
+
+    Raises ModelError for a model that is no stack of equal transformer layers, such as Mamba.
+    """
+    try:
+        return _shapes_of(config, name)
+    except AttributeError as error:
+        raise ModelError(
+            f"memory of {config.model_type} models cannot be planned ({first_line(error)})"
+        ) from error
+
+
+def _shapes_of(config: PreTrainedConfig, name: str) -> ModelShapes:
     model = _empty_model(config)
     text, layer = config.get_text_config(), _first_layer(model)
     head_dim = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
@@ -109,7 +122,7 @@ def shapes_of(config: PreTrainedConfig, name: str) -> ModelShapes:
     return ModelShapes(
         name=name,
         hidden=text.hidden_size,
-        intermediate=text.intermediate_size,
+        intermediate=_intermediate(text),
         layers=text.num_hidden_layers,
         heads=text.num_attention_heads,
         kv_heads=kv_heads,
@@ -191,9 +204,11 @@ def _linears(model: PreTrainedModel) -> tuple[LinearShape, ...]:
     head = model.get_output_embeddings()
     found: Counter[tuple[str, str, int, int]] = Counter()
     for path, module in model.named_modules():
-        if isinstance(module, nn.Linear) and module is not head:
+        if isinstance(module, nn.Linear | Conv1D) and module is not head:
             block, _, name = path.rpartition(".")
-            found[block.rpartition(".")[2], name, module.in_features, module.out_features] += 1
+            # GPT-2's Conv1D is a linear layer with its weight the other way round.
+            outer, inner = module.weight.shape[::-1] if isinstance(module, Conv1D) else module.weight.shape
+            found[block.rpartition(".")[2], name, inner, outer] += 1
     return tuple(LinearShape(*key, count) for key, count in found.items())
 
 
@@ -202,6 +217,15 @@ def _norm_weights(layer: nn.Module) -> Iterator[nn.Parameter]:
         weight = getattr(module, "weight", None)
         if isinstance(weight, nn.Parameter) and weight.ndim == 1:
             yield weight
+
+
+def _intermediate(text: PreTrainedConfig) -> int:
+    """The width inside the MLP, by whichever name the family has for it; four times the hidden state without one."""
+    for name in ("intermediate_size", "ffn_dim", "n_inner"):
+        width: int | None = getattr(text, name, None)
+        if width is not None:
+            return width
+    return 4 * int(text.hidden_size)
 
 
 def _window(text: PreTrainedConfig) -> int | None:

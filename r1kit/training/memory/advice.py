@@ -14,16 +14,22 @@ from r1kit.training.memory.plan import MemoryPlan, plan_memory
 _Remedy = tuple[str, Callable[[StageConfig], StageConfig]]
 
 
-def advice(plan: MemoryPlan, shapes: ModelShapes, config: StageConfig, device: str = "cuda") -> str:
+def advice(
+    plan: MemoryPlan,
+    shapes: ModelShapes,
+    config: StageConfig,
+    device: str = "cuda",
+    longest_prompt: int | None = None,
+) -> str:
     """The least change that makes `config` fit, in words; empty when it fits as it is.
 
-    Fewer and milder changes come first; shorter texts come last, for they change what is learned.
+    `longest_prompt` is that which `plan` was made for. Fewer and milder changes come first; shorter texts come last, for they change what is learned.
     """
     if plan.fits:
         return ""
     planned = config
     for words, changed in _changed(config):
-        better = plan_memory(shapes, changed, plan.vram, device=device)
+        better = plan_memory(shapes, changed, plan.vram, device=device, longest_prompt=longest_prompt)
         if better.fits:
             return f"it fits with {words}"
         planned, plan, most = changed, better, words

@@ -7,23 +7,27 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from r1kit.config.stages import StageConfig
+from r1kit.core.errors import ModelError
 from r1kit.models.layouts import without_wrapper
 from r1kit.models.policy import Policy
 from r1kit.models.shapes import ModelShapes, lora_of, shapes_of
 from r1kit.training.memory.advice import advice
 from r1kit.training.memory.available import memory_for
-from r1kit.training.memory.plan import DEFAULT_MICRO_BATCH, MemoryPlan, plan_memory
+from r1kit.training.memory.plan import DEFAULT_MICRO_BATCH, DEFAULT_MICRO_BATCH_CPU, MemoryPlan, plan_memory
 
 C = TypeVar("C", bound=StageConfig)
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Tokens of a micro-batch, and tokens whose keys and values are held (None where nothing is sampled)."""
+    """Tokens of a micro-batch, and tokens whose keys and values are held (None: as many as the rows need).
+
+    `plan` is None for a model that cannot be planned.
+    """
 
     micro_batch_tokens: int
     kv_tokens: int | None
-    plan: MemoryPlan
+    plan: MemoryPlan | None
 
 
 def resolve_sizes(
@@ -32,8 +36,22 @@ def resolve_sizes(
     """The sizes of a run on the loaded `policy`; the plan is said, and what would help where it does not fit.
 
     `longest_prompt` is the longest of the run's prompts in tokens, held-out ones included. A plan that does not
-    fit stops nothing: it is a calculation, and running out of memory is dealt with when it happens.
+    fit stops nothing: it is a calculation, and running out of memory is dealt with when it happens. Neither does a
+    model whose needs are not known; that is said too.
     """
+    try:
+        return _planned(config, policy, say, longest_prompt)
+    except ModelError as error:
+        say(
+            f"memory: no plan, {error}; micro-batches of {DEFAULT_MICRO_BATCH_CPU:,} tokens unless they are given"
+        )
+    given = getattr(getattr(config, "batching", None), "micro_batch_tokens", None)
+    return Sizes(given or DEFAULT_MICRO_BATCH_CPU, None, None)
+
+
+def _planned(
+    config: StageConfig, policy: Policy, say: Callable[[str], None], longest_prompt: int | None
+) -> Sizes:
     shapes = shapes_of_policy(policy)
     config = as_loaded(config, policy)
     held = sum(tensor.nbytes for tensor in policy.model.parameters())
@@ -47,7 +65,7 @@ def resolve_sizes(
     )
     say(plan.line())
     if not plan.fits:
-        say(f"memory: {advice(plan, shapes, config, device)}")
+        say(f"memory: {advice(plan, shapes, config, device, longest_prompt)}")
     return Sizes(plan.micro_batch_tokens or DEFAULT_MICRO_BATCH, plan.kv_tokens, plan)
 
 

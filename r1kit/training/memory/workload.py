@@ -94,6 +94,11 @@ def _grpo(config: GrpoConfig, context: int | None, longest_prompt: int | None) -
         config.sampling.max_new_tokens, context, longest_prompt, config.data.max_prompt_tokens
     )
     rows = min(config.engine.batch_size, algorithm.group_size * algorithm.problems_per_step)
+    prompts = _prompts(config.engine, rows, algorithm.group_size, algorithm.problems_per_step)
+    if config.held_out is not None:
+        # The same engine asks many held-out problems, with few completions of each.
+        rows = config.engine.batch_size
+        prompts = max(prompts, _prompts(config.engine, rows, config.held_out.num_samples))
     return Workload(
         trains=True,
         prompt_tokens=prompt,
@@ -101,7 +106,7 @@ def _grpo(config: GrpoConfig, context: int | None, longest_prompt: int | None) -
         context=context,
         group=algorithm.group_size,
         rows=rows,
-        prompts=_prompts(config.engine, rows, algorithm.group_size, algorithm.problems_per_step),
+        prompts=prompts,
         with_reference=algorithm.beta > 0,
         step_tokens=algorithm.problems_per_step * algorithm.group_size * (prompt + new),
         micro_batch_tokens=config.batching.micro_batch_tokens,

@@ -13,6 +13,7 @@ import torch
 from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
 from tiny_models import random_ids, tiny_tokenizer, write_tiny_model
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from r1kit.config.model import LoraConfig, ModelConfig
 from r1kit.core.errors import ConfigError, EnvironmentError_, ModelError, R1KitError
@@ -352,3 +353,16 @@ def test_a_misspelt_local_folder_is_not_taken_for_a_hub_id(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ModelError, match=r"'data/tiny_bas': no such folder; did you mean data/tiny_base\?"):
         load_policy(ModelConfig(path="data/tiny_bas"), train=False)
+
+
+def test_a_model_without_linear_layers_to_adapt_is_refused_in_one_line(tmp_path: Path) -> None:
+    # GPT-2's layers are Conv1D.
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(0)
+        config = GPT2Config(
+            n_embd=32, n_layer=1, n_head=2, vocab_size=320, bos_token_id=None, eos_token_id=None
+        )
+        GPT2LMHeadModel(config).save_pretrained(tmp_path / "gpt2")
+    tiny_tokenizer().save_pretrained(tmp_path / "gpt2")
+    with pytest.raises(ModelError, match=r"no linear layer that model\.lora\.targets could mean"):
+        load_policy(ModelConfig(path=str(tmp_path / "gpt2")), train=True)

@@ -6,6 +6,7 @@ import json
 
 import pytest
 from tiny_models import FAMILIES, tiny_config, write_tiny_model
+from transformers import GPT2Config, MambaConfig, OPTConfig
 
 from r1kit.config.model import LoraConfig, ModelConfig
 from r1kit.core.errors import ModelError
@@ -89,3 +90,17 @@ def test_an_adapter_that_is_continued_brings_its_own_shape(tmp_path):
     assert lora.targets == ("down_proj", "q_proj")
     with pytest.raises(ModelError, match="not an adapter folder"):
         lora_of(ModelConfig(path=str(folder), adapter=tmp_path))
+
+
+def test_families_without_an_intermediate_size_are_planned_by_their_own_name_for_it():
+    opt = shapes_of(OPTConfig(hidden_size=64, ffn_dim=96, num_hidden_layers=2, num_attention_heads=4), "opt")
+    assert (opt.intermediate, opt.layers) == (96, 2)
+    gpt2 = shapes_of(GPT2Config(n_embd=64, n_layer=2, n_head=4, vocab_size=320), "gpt2")
+    assert gpt2.intermediate == 256
+    # Four matrices a layer: 64 x 192, 64 x 64, 64 x 256 and 256 x 64.
+    assert sum(layer.size for layer in gpt2.linears) == 2 * (64 * 192 + 64 * 64 + 2 * 64 * 256)
+
+
+def test_a_model_that_is_no_stack_of_transformer_layers_is_refused_in_words():
+    with pytest.raises(ModelError, match="memory of mamba models cannot be planned"):
+        shapes_of(MambaConfig(hidden_size=64, num_hidden_layers=2, vocab_size=320), "mamba")

@@ -251,6 +251,26 @@ def test_prompts_are_known_limited_or_assumed():
     assert (tight.prompt_tokens, tight.new_tokens, tight.text_tokens) == (32, 63, 64)
 
 
+def test_held_out_problems_are_asked_by_the_same_engine():
+    algorithm = {"group_size": 4, "problems_per_step": 2}
+    alone = GrpoConfig(model="m", output="o", data="d", algorithm=algorithm)
+    with_held_out = GrpoConfig(**{**alone.model_dump(), "held_out": {"data": {"path": "h"}}})
+    # 8 rows of 2 prompts in training; 64 rows of as many prompts on held-out problems.
+    wanted = [workload_of(config, None, 100).wanted_kv_tokens for config in (alone, with_held_out)]
+    assert wanted == [2 * 100 + 8 * 1024, 64 * 100 + 64 * 1024]
+
+
+def test_advice_is_for_the_prompts_that_the_run_has():
+    shapes = qwen_shapes("Qwen2.5-1.5B")
+    model = {"path": "m", "quantization": "nf4", "gradient_checkpointing": True}
+    config = GrpoConfig(model=model, output="o", data="d")
+    plan = plan_memory(shapes, config, 4 * 2**30, longest_prompt=8000)
+    assert not plan.fits
+    assert advice(plan, shapes, config, "cuda", 8000) == (
+        f"it fits with prompts and completions of at most {plan.context} tokens together (sampling.max_new_tokens)"
+    )
+
+
 def test_stages_that_sample_hold_the_prompts_of_the_rows_in_flight():
     sampled = {"model": "m", "output": "o", "engine": {"batch_size": 16}}
     reject = workload_of(RejectSampleConfig(**sampled, data="d", num_samples=8), None)

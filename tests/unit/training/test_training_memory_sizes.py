@@ -10,6 +10,7 @@ from tiny_models import write_tiny_model
 from r1kit.config.memory import MemoryConfig
 from r1kit.config.model import LoraConfig, ModelConfig
 from r1kit.config.stages import EvalConfig, GrpoConfig, SftConfig
+from r1kit.core.errors import ModelError
 from r1kit.models.load import load_policy
 from r1kit.training.memory import available, cap_memory, resolve_sizes
 from r1kit.training.memory.available import free_memory_of_machine, memory_for
@@ -35,6 +36,20 @@ def test_open_sizes_come_from_the_plan_and_the_plan_is_said_once(folder):
     assert (sizes.micro_batch_tokens, sizes.kv_tokens) == (400, None)
     assert said == [sizes.plan.line()]
     assert sizes.plan.fits
+
+
+def test_a_model_that_cannot_be_planned_runs_with_sizes_that_are_said(folder, monkeypatch):
+    def unknown(policy):
+        raise ModelError("memory of mamba models cannot be planned")
+
+    monkeypatch.setattr("r1kit.training.memory.sizes.shapes_of_policy", unknown)
+    sizes, said = resolve(folder, GrpoConfig, data="d", longest_prompt=20)
+    assert (sizes.micro_batch_tokens, sizes.kv_tokens, sizes.plan) == (2048, None, None)
+    assert said == [
+        "memory: no plan, memory of mamba models cannot be planned; micro-batches of 2,048 tokens unless they are given"
+    ]
+    given, _ = resolve(folder, GrpoConfig, data="d", batching={"micro_batch_tokens": 77})
+    assert given.micro_batch_tokens == 77
 
 
 def test_the_users_sizes_are_kept(folder):
