@@ -193,7 +193,7 @@ def test_running_out_of_memory_costs_nothing_but_time(policy, failing, monkeypat
     )
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_any_mix_of_slots_budget_and_lengths_writes_the_same(policy, seed):
     # Completions of up to 200 tokens cross the places where rows get more room, with budgets that are always short.
     rng = random.Random(seed)

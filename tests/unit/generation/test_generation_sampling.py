@@ -67,18 +67,18 @@ def uniforms_of(seeds, n: int = 0) -> torch.Tensor:
     return torch.tensor([UniformStream(seed).at(n) for seed in seeds])
 
 
-@pytest.mark.parametrize("vocabulary", [7, 256, 700, 3001])
+@pytest.mark.parametrize("vocabulary", [7, 256, 700])
 @pytest.mark.parametrize("settings", [{}, {"temperature": 0.7}, {"top_p": 0.9}, {"top_k": 5}, {"min_p": 0.2}])
 def test_drawn_frequencies_pass_a_chi_square_test(vocabulary, settings):
     generator = torch.Generator().manual_seed(vocabulary)
     logits = 2 * torch.randn(1, vocabulary, generator=generator)
     sampling = SamplingConfig(**settings)
     probability = sampling_logprobs(logits, sampling)[0].double().exp()
-    num_draws = 20_000
+    num_draws = 10_000
     uniforms = torch.rand(num_draws, generator=generator)
     tokens, logprobs = sample(logits.expand(num_draws, -1), sampling, uniforms)
     torch.testing.assert_close(logprobs, probability.log()[tokens].float(), atol=1e-5, rtol=0)
-    # Rare tokens are one class, so that every class is expected at least some twenty times.
+    # Rare tokens are one class, so that every class is expected some twenty times.
     rare = probability * num_draws < 20
     counts = tokens.bincount(minlength=vocabulary).double()
     observed = torch.cat([counts[~rare], counts[rare].sum()[None]])
