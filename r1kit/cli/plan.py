@@ -39,6 +39,9 @@ _FIELDS: Final[frozenset[FieldPath]] = frozenset(
         ("algorithm", "group_size"),
         ("algorithm", "problems_per_step"),
         ("algorithm", "beta"),
+        ("held_out", "data", "path"),
+        ("held_out", "data", "max_prompt_tokens"),
+        ("held_out", "num_samples"),
     }
 )
 """What memory depends on, beside these sections."""
@@ -166,6 +169,8 @@ def _sizes(made: MemoryPlan) -> list[str]:
         lines.append(
             f"prompts are taken to have at most {made.assumed_prompt} tokens; --data.max-prompt-tokens says otherwise"
         )
+    if made.note:
+        lines.append(made.note)
     return lines
 
 

@@ -15,12 +15,13 @@ import peft
 from peft.utils import get_peft_model_state_dict
 from safetensors import SafetensorError, safe_open
 from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from r1kit.config.model import LoraConfig
 from r1kit.core.errors import ModelError, first_line
 from r1kit.models.adapter_folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from r1kit.models.source import BaseSource
-from r1kit.models.targets import target_names
+from r1kit.models.targets import linear_layers, target_names
 
 POLICY_ADAPTER: Final = "default"
 REFERENCE_ADAPTER: Final = "reference"
@@ -30,12 +31,14 @@ def add_fresh_adapter(model: PreTrainedModel, lora: LoraConfig, source: BaseSour
     """The model with a new trainable adapter whose B matrices are zero: it computes as the base does.
 
     Draws from torch's global generator; the caller forks it. The update is B A x times alpha / r (Hu et al.
-    2021), or alpha / sqrt(r) with rank-stabilised scaling.
+    2021), or alpha / sqrt(r) with rank-stabilised scaling. Raises ModelError when there is nothing in the model that
+    the targets mean, or that can be adapted.
     """
     targets = target_names(model, lora.targets)
     if not targets:
         raise ModelError(
-            f"model {source.name}: no linear layer that model.lora.targets could mean (as in GPT-2); set model.tuning full"
+            f"model {source.name} has no linear layer that model.lora.targets {lora.targets} could mean; "
+            "set model.tuning to full"
         )
     adapter = peft.LoraConfig(
         task_type="CAUSAL_LM",
@@ -45,10 +48,17 @@ def add_fresh_adapter(model: PreTrainedModel, lora: LoraConfig, source: BaseSour
         target_modules=targets,
         use_rslora=lora.use_rslora,
         use_dora=lora.use_dora,
+        # What peft calls a weight that lies transposed, as GPT-2's do.
+        fan_in_fan_out=any(isinstance(layer, Conv1D) for _, layer in linear_layers(model)),
         base_model_name_or_path=source.name,
         revision=source.revision,
     )
-    policy = peft.get_peft_model(model, adapter, adapter_name=POLICY_ADAPTER)
+    try:
+        policy = peft.get_peft_model(model, adapter, adapter_name=POLICY_ADAPTER)
+    except ValueError as error:
+        raise ModelError(
+            f"model {source.name} cannot have adapters on model.lora.targets {lora.targets}: {first_line(error)}"
+        ) from error
     # peft overwrites both with what the model remembers, which for a hub model is a folder of the local cache.
     adapter.base_model_name_or_path, adapter.revision = source.name, source.revision
     return policy

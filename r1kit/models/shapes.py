@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from r1kit.core.errors import ModelError, first_line
 from r1kit.models.adapter_folder import ADAPTER_CONFIG
 from r1kit.models.quiet import quiet_libraries
 from r1kit.models.source import check_loadable, hub_errors, read_config
-from r1kit.models.targets import names_among
+from r1kit.models.targets import linear_layers, names_among
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +50,15 @@ class ModelShapes:
 
     Attributes:
         name: what a reader calls it.
-        linears: every linear layer but the head.
-        other_parameters: embeddings, the head where it has weights of its own, norms and biases.
+        linears: every linear layer but the head and the routers of experts.
+        other_parameters: embeddings, the head where it has weights of its own, norms, biases, routers and stacks
+            of experts.
         norms: norms over the hidden state in one layer.
         norm_heads: query and key heads that are normalised one by one in a layer; 0 in most families.
         context: most tokens of a text; None when the config names no limit.
         has_softcap: attention logits are capped, for which there is no fused kernel.
         window: tokens that a layer with sliding attention sees; None without such layers.
+        has_experts: weights of experts stand in stacks [experts, out, in], which are no linear layers.
     """
 
     name: str
@@ -74,6 +76,7 @@ class ModelShapes:
     context: int | None = None
     has_softcap: bool = False
     window: int | None = None
+    has_experts: bool = False
 
     @property
     def num_parameters(self) -> int:
@@ -137,6 +140,7 @@ def _shapes_of(config: PreTrainedConfig, name: str) -> ModelShapes:
         context=getattr(text, "max_position_embeddings", None),
         has_softcap=getattr(text, "attn_logit_softcapping", None) is not None,
         window=_window(text),
+        has_experts=any(".experts." in path and p.ndim == 3 for path, p in model.named_parameters()),
     )
 
 
@@ -201,14 +205,11 @@ def _first_layer(model: PreTrainedModel) -> nn.Module:
 
 
 def _linears(model: PreTrainedModel) -> tuple[LinearShape, ...]:
-    head = model.get_output_embeddings()
     found: Counter[tuple[str, str, int, int]] = Counter()
-    for path, module in model.named_modules():
-        if isinstance(module, nn.Linear | Conv1D) and module is not head:
-            block, _, name = path.rpartition(".")
-            # GPT-2's Conv1D is a linear layer with its weight the other way round.
-            outer, inner = module.weight.shape[::-1] if isinstance(module, Conv1D) else module.weight.shape
-            found[block.rpartition(".")[2], name, inner, outer] += 1
+    for path, layer in linear_layers(model):
+        block, _, name = path.rpartition(".")
+        outer, inner = layer.weight.shape[::-1] if isinstance(layer, Conv1D) else layer.weight.shape
+        found[block.rpartition(".")[2], name, inner, outer] += 1
     return tuple(LinearShape(*key, count) for key, count in found.items())
 
 
@@ -222,9 +223,9 @@ def _norm_weights(layer: nn.Module) -> Iterator[nn.Parameter]:
 def _intermediate(text: PreTrainedConfig) -> int:
     """The width inside the MLP, by whichever name the family has for it; four times the hidden state without one."""
     for name in ("intermediate_size", "ffn_dim", "n_inner"):
-        width: int | None = getattr(text, name, None)
+        width: int | Sequence[int] | None = getattr(text, name, None)
         if width is not None:
-            return width
+            return width if isinstance(width, int) else max(width)  # Gemma 3n has one a layer
     return 4 * int(text.hidden_size)
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Iterable, Iterator
+from typing import Final, Literal
 
 from torch import nn
 from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from r1kit.core.errors import ModelError
 from r1kit.core.nearest import did_you_mean
+
+_ROUTERS: Final = ("router", "gate")
+"""Layers that send tokens to experts. Some give back a choice beside a product, which no adapter can be added to."""
 
 
 def target_names(
@@ -20,7 +24,7 @@ def target_names(
     Fused layers (Phi-3's qkv_proj and gate_up_proj) count like any other. Raises ModelError for a name that
     no linear layer has.
     """
-    return names_among(_linear_paths(model), targets)
+    return names_among((path for path, _ in linear_layers(model)), targets)
 
 
 def names_among(
@@ -40,12 +44,17 @@ def names_among(
     return sorted(set(targets))
 
 
-def _linear_paths(model: PreTrainedModel) -> list[str]:
-    # Quantized layers are subclasses of nn.Linear, so they are found too.
+def linear_layers(model: PreTrainedModel) -> Iterator[tuple[str, nn.Linear | Conv1D]]:
+    """Every linear layer with its dotted path, but the head and the routers of experts.
+
+    Quantized layers are subclasses of nn.Linear; GPT-2's Conv1D is a linear layer with its weight the other way
+    round.
+    """
     head = model.get_output_embeddings()
-    return [
-        path for path, module in model.named_modules() if isinstance(module, nn.Linear) and module is not head
-    ]
+    for path, module in model.named_modules():
+        is_linear = isinstance(module, nn.Linear | Conv1D) and module is not head
+        if is_linear and path.rpartition(".")[2] not in _ROUTERS:
+            yield path, module
 
 
 def _in_attention(path: str) -> bool:

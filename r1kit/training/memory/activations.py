@@ -17,7 +17,7 @@ from r1kit.models.shapes import LinearShape, ModelShapes, targeted
 from r1kit.ops.trees import shares_prompt
 from r1kit.training.memory.static import FLOAT32
 
-_OUTPUT_PROJECTIONS: Final = ("o_proj", "down_proj", "out_proj", "dense", "fc2")
+_OUTPUT_PROJECTIONS: Final = ("o_proj", "down_proj", "out_proj", "c_proj", "dense", "dense_4h_to_h", "fc2")
 """Linear layers that do not read what the other layers of their block read."""
 
 

@@ -23,7 +23,8 @@ def advice(
 ) -> str:
     """The least change that makes `config` fit, in words; empty when it fits as it is.
 
-    `longest_prompt` is that which `plan` was made for. Fewer and milder changes come first; shorter texts come last, for they change what is learned.
+    `longest_prompt` is that which `plan` was made for. Fewer and milder changes come first; shorter texts come last,
+    for they change what is learned.
     """
     if plan.fits:
         return ""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from r1kit.config.model import ModelConfig
 from r1kit.config.stages import StageConfig
 from r1kit.models.shapes import ModelShapes
 from r1kit.training.memory.phases import Demand
@@ -37,6 +38,7 @@ class MemoryPlan:
         context: the longest text that fits, with the keys and values of a whole group; 0 when none does.
         fits: the run with its longest text and these sizes fits.
         assumed_prompt: the longest prompt in tokens, where it is an assumption.
+        note: what the figures leave out, in words; empty for most models.
     """
 
     stage: str
@@ -56,6 +58,7 @@ class MemoryPlan:
     context: int
     fits: bool
     assumed_prompt: int | None = None
+    note: str = ""
 
     def line(self) -> str:
         """The plan in one line, for the start of a run."""
@@ -67,7 +70,7 @@ class MemoryPlan:
         verdict = "" if self.fits else ", which does not fit"
         return (
             f"memory: {_gib(self.total)} of {_gib(self.vram)} GiB{verdict} ({parts}, margin {_gib(self.margin)}); "
-            f"{self._sizes()}"
+            f"{self._sizes()}{f'; {self.note}' if self.note else ''}"
         )
 
     def _sizes(self) -> str:
@@ -129,6 +132,7 @@ def plan_memory(
         context=_largest_context(demand, vram_bytes),
         fits=total <= vram_bytes,
         assumed_prompt=work.prompt_tokens if work.assumes_prompt else None,
+        note=_note(shapes, config.model),
     )
 
 
@@ -153,6 +157,14 @@ def _largest_context(demand: Demand, budget: int) -> int:
         return scaled.total(tokens if work.trains else None, prompt + group * new if work.rows else None)
 
     return _round(largest(need, budget, demand.shapes.context or _MOST_TOKENS))
+
+
+def _note(shapes: ModelShapes, model: ModelConfig) -> str:
+    if not shapes.has_experts:
+        return ""
+    # bitsandbytes replaces linear layers, and a stack of experts is none.
+    weights = "" if model.quantization == "none" else "experts are not quantized, "
+    return f"mixture of experts: {weights}their activations are not counted"
 
 
 def _round(tokens: int) -> int:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from r1kit.config.stages import StageConfig
-from r1kit.core.errors import ModelError
+from r1kit.core.errors import ConfigError, ModelError
 from r1kit.models.layouts import without_wrapper
 from r1kit.models.policy import Policy
 from r1kit.models.shapes import ModelShapes, lora_of, shapes_of
 from r1kit.training.memory.advice import advice
 from r1kit.training.memory.available import memory_for
 from r1kit.training.memory.plan import DEFAULT_MICRO_BATCH, DEFAULT_MICRO_BATCH_CPU, MemoryPlan, plan_memory
+from r1kit.training.memory.workload import workload_of
 
 C = TypeVar("C", bound=StageConfig)
 
@@ -38,7 +39,11 @@ def resolve_sizes(
     `longest_prompt` is the longest of the run's prompts in tokens, held-out ones included. A plan that does not
     fit stops nothing: it is a calculation, and running out of memory is dealt with when it happens. Neither does a
     model whose needs are not known; that is said too.
+
+    Raises:
+        ConfigError: `engine.kv_tokens` cannot hold the longest prompt with the longest completion.
     """
+    _check_budget(config, policy, longest_prompt)
     try:
         return _planned(config, policy, say, longest_prompt)
     except ModelError as error:
@@ -67,6 +72,20 @@ def _planned(
     if not plan.fits:
         say(f"memory: {advice(plan, shapes, config, device, longest_prompt)}")
     return Sizes(plan.micro_batch_tokens or DEFAULT_MICRO_BATCH, plan.kv_tokens, plan)
+
+
+def _check_budget(config: StageConfig, policy: Policy, longest_prompt: int | None) -> None:
+    """Refuse a budget that the native engine would refuse once the longest prompt is in a step."""
+    engine = getattr(config, "engine", None)
+    budget = None if engine is None or engine.kind == "transformers" else engine.kv_tokens
+    if budget is None or longest_prompt is None or not policy.follows_layouts:
+        return
+    work = workload_of(config, policy.context_length, longest_prompt)
+    if budget < work.least_kv_tokens:
+        raise ConfigError(
+            f"engine.kv_tokens is {budget}, but the longest prompt has {work.prompt_tokens} tokens and a completion up to "
+            f"{work.new_tokens}; give {work.least_kv_tokens} or leave it out, or lower sampling.max_new_tokens"
+        )
 
 
 def with_adapter(config: C) -> C:

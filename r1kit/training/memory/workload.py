@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from r1kit.config.data import ProblemData
 from r1kit.config.sampling import EngineConfig
 from r1kit.config.stages import EvalConfig, GrpoConfig, RejectSampleConfig, SftConfig, StageConfig
 from r1kit.core.errors import ConfigError
@@ -90,9 +92,9 @@ def workload_of(config: StageConfig, context: int | None, longest_prompt: int | 
 
 def _grpo(config: GrpoConfig, context: int | None, longest_prompt: int | None) -> Workload:
     algorithm = config.algorithm
-    prompt, new = _lengths(
-        config.sampling.max_new_tokens, context, longest_prompt, config.data.max_prompt_tokens
-    )
+    read = [config.data] if config.held_out is None else [config.data, config.held_out.data]
+    limit = _prompt_limit(read)
+    prompt, new = _lengths(config.sampling.max_new_tokens, context, longest_prompt, limit)
     rows = min(config.engine.batch_size, algorithm.group_size * algorithm.problems_per_step)
     prompts = _prompts(config.engine, rows, algorithm.group_size, algorithm.problems_per_step)
     if config.held_out is not None:
@@ -111,16 +113,15 @@ def _grpo(config: GrpoConfig, context: int | None, longest_prompt: int | None) -
         step_tokens=algorithm.problems_per_step * algorithm.group_size * (prompt + new),
         micro_batch_tokens=config.batching.micro_batch_tokens,
         kv_tokens=config.engine.kv_tokens,
-        assumes_prompt=longest_prompt is None and config.data.max_prompt_tokens is None,
+        assumes_prompt=longest_prompt is None and limit is None,
     )
 
 
 def _sampling(
     config: RejectSampleConfig | EvalConfig, context: int | None, longest_prompt: int | None
 ) -> Workload:
-    limits = [config.data] if isinstance(config, RejectSampleConfig) else [task.data for task in config.tasks]
-    known = [None if data is None else data.max_prompt_tokens for data in limits]
-    limit = None if None in known else max(tokens for tokens in known if tokens is not None)
+    read = [config.data] if isinstance(config, RejectSampleConfig) else [task.data for task in config.tasks]
+    limit = _prompt_limit(read)
     prompt, new = _lengths(config.sampling.max_new_tokens, context, longest_prompt, limit)
     group = _fewest_samples(config)
     return Workload(
@@ -148,6 +149,12 @@ def _fewest_samples(config: RejectSampleConfig | EvalConfig) -> int:
     if config.num_samples is not None:
         return config.num_samples
     return min(BENCHMARKS[task.name].num_samples if task.name in BENCHMARKS else 1 for task in config.tasks)
+
+
+def _prompt_limit(read: Sequence[ProblemData | None]) -> int | None:
+    """The longest prompt that any of the data lets through; None when one of them has no limit."""
+    limits = [None if data is None else data.max_prompt_tokens for data in read]
+    return None if None in limits else max(tokens for tokens in limits if tokens is not None)
 
 
 def _lengths(new_tokens: int, context: int | None, known: int | None, limit: int | None) -> tuple[int, int]:

@@ -122,6 +122,31 @@ def test_mistakes_end_with_2_and_a_line_each(arguments: list[str], said: str, co
     assert result.stdout == ""
 
 
+def test_a_model_that_cannot_be_planned_is_a_mistake_of_that_kind(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text('{"model_type": "mamba"}', encoding="utf-8")
+    result = plan("--model", str(file), "--vram", "8GB")
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert "memory of mamba models cannot be planned" in result.stderr
+
+
+def test_a_plan_from_flags_knows_held_out_problems(config: str) -> None:
+    arguments = ("--model", config, "--vram", "8GB", "--engine.batch-size", "16", "--json")
+    held_out = ("--held-out.data.path", "unread", "--held-out.num-samples", "1")
+    alone, with_held_out = (json.loads(plan(*arguments, *more).stdout) for more in ((), held_out))
+    assert alone["wanted_kv_tokens"] < with_held_out["wanted_kv_tokens"]
+
+
+def test_a_mixture_of_experts_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text('{"model_type": "phimoe", "num_hidden_layers": 1, "hidden_size": 64}', encoding="utf-8")
+    result = plan("--model", str(file), "--vram", "80GB", "--model.quantization", "nf4")
+    assert (
+        "\nmixture of experts: experts are not quantized, their activations are not counted\n"
+        in result.stdout
+    )
+
+
 def test_the_help_and_a_dry_run_answer_without_torch(config: str) -> None:
     code = (
         "import sys\nfrom r1kit.cli.main import main\n"

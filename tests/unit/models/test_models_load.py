@@ -13,7 +13,15 @@ import torch
 from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
 from tiny_models import random_ids, tiny_tokenizer, write_tiny_model
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    MambaConfig,
+    MambaForCausalLM,
+    PhimoeConfig,
+    PhimoeForCausalLM,
+    PreTrainedModel,
+)
 
 from r1kit.config.model import LoraConfig, ModelConfig
 from r1kit.core.errors import ConfigError, EnvironmentError_, ModelError, R1KitError
@@ -355,14 +363,67 @@ def test_a_misspelt_local_folder_is_not_taken_for_a_hub_id(
         load_policy(ModelConfig(path="data/tiny_bas"), train=False)
 
 
-def test_a_model_without_linear_layers_to_adapt_is_refused_in_one_line(tmp_path: Path) -> None:
-    # GPT-2's layers are Conv1D.
+def written(model: PreTrainedModel, folder: Path) -> Path:
+    model.save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def gpt2(tmp_path: Path) -> Path:
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(0)
         config = GPT2Config(
-            n_embd=32, n_layer=1, n_head=2, vocab_size=320, bos_token_id=None, eos_token_id=None
+            n_embd=64, n_layer=1, n_head=2, vocab_size=320, bos_token_id=None, eos_token_id=None
         )
-        GPT2LMHeadModel(config).save_pretrained(tmp_path / "gpt2")
-    tiny_tokenizer().save_pretrained(tmp_path / "gpt2")
-    with pytest.raises(ModelError, match=r"no linear layer that model\.lora\.targets could mean"):
-        load_policy(ModelConfig(path=str(tmp_path / "gpt2")), train=True)
+        return written(GPT2LMHeadModel(config), tmp_path / "gpt2")
+
+
+@pytest.mark.parametrize("quantization", ["none", "nf4"])
+def test_layers_whose_weight_lies_the_other_way_round_are_adapted_too(
+    gpt2: Path, tmp_path: Path, quantization: str
+) -> None:
+    policy = load(gpt2, lora=LoraConfig(rank=4), quantization=quantization)
+    assert adapted(policy) == {"c_attn", "c_proj", "c_fc"}
+    # 4 * (64 + 192), 4 * (64 + 64) and twice 4 * (64 + 256).
+    assert policy.num_trainable == 4 * (256 + 128 + 2 * 320)
+    with torch.no_grad():
+        for parameter in policy.trainable_parameters():
+            parameter.add_(0.02)
+    policy.save(tmp_path / "adapter")
+    again = load(gpt2, adapter=tmp_path / "adapter", quantization=quantization)
+    with policy.sampling(), again.sampling():
+        adapted_logits = policy.model(IDS).logits
+        assert torch.equal(adapted_logits, again.model(IDS).logits)
+        with policy.model.disable_adapter():
+            assert not torch.allclose(adapted_logits, policy.model(IDS).logits, atol=1e-3)
+
+
+def test_targets_that_a_model_cannot_have_are_refused_in_one_line(tmp_path: Path) -> None:
+    # Mamba has no attention, and computes with some of its weights without calling their layers.
+    config = MambaConfig(hidden_size=32, num_hidden_layers=1, vocab_size=320, state_size=4)
+    mamba = written(MambaForCausalLM(config), tmp_path / "mamba")
+    line = refused(ModelError, mamba, lora=LoraConfig(targets="attention"))
+    assert "no linear layer that model.lora.targets attention could mean" in line
+    line = refused(ModelError, mamba, lora=LoraConfig(targets="all-linear"))
+    assert "cannot have adapters on model.lora.targets all-linear: " in line
+    assert "out_proj" in line
+
+
+def test_a_router_of_experts_gets_no_adapter(tmp_path: Path) -> None:
+    # It is a linear layer that returns a choice of experts beside its product.
+    shape = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    ends = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
+    config = PhimoeConfig(
+        **shape,
+        **ends,
+        num_key_value_heads=2,
+        num_local_experts=2,
+        vocab_size=320,
+        max_position_embeddings=64,
+    )
+    policy = load(written(PhimoeForCausalLM(config), tmp_path / "experts"))
+    assert adapted(policy) == {"q_proj", "k_proj", "v_proj", "o_proj"}
+    policy.model(IDS).logits.sum().backward()
+    line = refused(ModelError, tmp_path / "experts", lora=LoraConfig(targets=("router",)))
+    assert "the model has no linear layer 'router'" in line

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from tiny_models import FAMILIES, tiny_config, write_tiny_model
-from transformers import GPT2Config, MambaConfig, OPTConfig
+from transformers import Gemma3nTextConfig, GPT2Config, MambaConfig, OPTConfig
 
 from r1kit.config.model import LoraConfig, ModelConfig
 from r1kit.core.errors import ModelError
@@ -99,6 +99,23 @@ def test_families_without_an_intermediate_size_are_planned_by_their_own_name_for
     assert gpt2.intermediate == 256
     # Four matrices a layer: 64 x 192, 64 x 64, 64 x 256 and 256 x 64.
     assert sum(layer.size for layer in gpt2.linears) == 2 * (64 * 192 + 64 * 64 + 2 * 64 * 256)
+
+
+def test_of_widths_that_differ_from_layer_to_layer_the_widest_counts():
+    config = Gemma3nTextConfig(
+        hidden_size=64,
+        intermediate_size=[128, 96],
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        head_dim=16,
+        vocab_size=320,
+        vocab_size_per_layer_input=320,
+        hidden_size_per_layer_input=16,
+        num_kv_shared_layers=0,
+        layer_types=["full_attention", "full_attention"],
+        activation_sparsity_pattern=[0.0, 0.0],
+    )
+    assert shapes_of(config, "gemma3n").intermediate == 128
 
 
 def test_a_model_that_is_no_stack_of_transformer_layers_is_refused_in_words():

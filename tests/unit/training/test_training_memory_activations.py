@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import pytest
 from memory_measure import hidden_sum, peak_bytes, random_tree, saved_bytes, write_middle_model
+from transformers import GPT2Config
 
 from r1kit.config.model import LoraConfig, ModelConfig
 from r1kit.models.layouts import without_wrapper
 from r1kit.models.load import load_policy
 from r1kit.models.quiet import quiet_libraries
-from r1kit.training.memory.activations import activation_bytes, layout_of, passing_bytes, working_bytes
+from r1kit.models.shapes import shapes_of
+from r1kit.training.memory.activations import (
+    _distinct_inputs,
+    activation_bytes,
+    layout_of,
+    passing_bytes,
+    working_bytes,
+)
 from r1kit.training.memory.sizes import shapes_of_policy
 
 TREES = {"text": (50, 150, 1), "tree": (64, 64, 4)}
@@ -99,6 +107,11 @@ def test_so_does_an_update_of_other_weights(fields, folders):
     for checkpointing in (False, True):
         update = Update(policy, TREES["text"], checkpointing=checkpointing)
         assert_close(update.peak(), update.measured_peak())
+
+
+def test_the_four_layers_of_a_gpt2_block_read_four_inputs():
+    shapes = shapes_of(GPT2Config(n_embd=64, n_layer=2, n_head=4, vocab_size=320), "gpt2")
+    assert _distinct_inputs(shapes.linears) == 2 * (64 + 64 + 64 + 256)
 
 
 def test_adapters_on_attention_alone_keep_less(folders):

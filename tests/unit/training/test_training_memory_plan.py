@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny_models import write_tiny_model
+from tiny_models import tiny_tokenizer, write_tiny_model
+from transformers import PhimoeConfig, PhimoeForCausalLM
+from transformers.utils import logging
 
 from r1kit.config.model import LoraConfig, ModelConfig
 from r1kit.config.stages import EvalConfig, ExportConfig, GrpoConfig, RejectSampleConfig, SftConfig
@@ -260,14 +262,67 @@ def test_held_out_problems_are_asked_by_the_same_engine():
     assert wanted == [2 * 100 + 8 * 1024, 64 * 100 + 64 * 1024]
 
 
+def test_held_out_prompts_may_be_longer_than_those_of_training():
+    held_out = {"data": {"path": "h", "max_prompt_tokens": 9}}
+    assert workload_of(grpo(held_out=held_out), None).prompt_tokens == 9
+    open_end = workload_of(grpo(held_out={"data": {"path": "h"}}), None)
+    assert (open_end.prompt_tokens, open_end.assumes_prompt) == (512, True)
+
+
+def test_a_mixture_of_experts_is_planned_with_a_word_on_what_is_left_out():
+    shapes = replace(HAND, has_experts=True)
+    plain = plan_memory(shapes, sft(), 2**30).line()
+    assert plain.endswith("; mixture of experts: their activations are not counted")
+    nf4 = plan_memory(shapes, sft(model={"path": "m", "quantization": "nf4"}), 2**30)
+    assert nf4.note == "mixture of experts: experts are not quantized, their activations are not counted"
+    assert plan_memory(HAND, sft(), 2**30).note == ""
+
+
+@pytest.mark.parametrize("quantization", ["nf4", "int8"])
+def test_experts_are_not_quantized_when_they_are_loaded_and_so_they_are_planned(quantization, tmp_path):
+    config = ModelConfig(path=str(write_experts(tmp_path / "m")), quantization=quantization)
+    policy = load_policy(config, train=True)
+    shapes = shapes_of_policy(policy)
+    stacks = {p.dtype for n, p in policy.model.named_parameters() if ".experts." in n}
+    assert (shapes.has_experts, stacks) == (True, {torch.float32})
+    held = sum(held_bytes(p) for n, p in policy.model.named_parameters() if "lora_" not in n)
+    # As above: a few hundred bytes for each of eight layers.
+    assert abs(weight_bytes(shapes, config, 4) - held) <= 8 * 1100
+
+
+def write_experts(folder):
+    """A tiny Phi-3.5-MoE: four experts, and a router that is a linear layer which returns three tensors."""
+    config = PhimoeConfig(
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        vocab_size=320,
+        max_position_embeddings=256,
+        num_local_experts=4,
+        bos_token_id=None,
+        eos_token_id=None,
+    )
+    logging.disable_progress_bar()
+    PhimoeForCausalLM(config).save_pretrained(folder)
+    logging.enable_progress_bar()
+    tiny_tokenizer().save_pretrained(folder)
+    return folder
+
+
 def test_advice_is_for_the_prompts_that_the_run_has():
-    shapes = qwen_shapes("Qwen2.5-1.5B")
-    model = {"path": "m", "quantization": "nf4", "gradient_checkpointing": True}
-    config = GrpoConfig(model=model, output="o", data="d")
-    plan = plan_memory(shapes, config, 4 * 2**30, longest_prompt=8000)
-    assert not plan.fits
-    assert advice(plan, shapes, config, "cuda", 8000) == (
-        f"it fits with prompts and completions of at most {plan.context} tokens together (sampling.max_new_tokens)"
+    shapes = qwen_shapes("Qwen2.5-7B")
+    config = GrpoConfig(model={"path": "m", "gradient_checkpointing": True}, output="o", data="d")
+
+    def told(longest_prompt):
+        plan = plan_memory(shapes, config, 18 * 2**30, longest_prompt=longest_prompt)
+        return advice(plan, shapes, config, "cuda", longest_prompt)
+
+    assert told(512) == "it fits with model.quantization nf4"
+    # With 4-bit weights 18 GB hold texts of some 13,000 tokens.
+    assert told(20000).startswith(
+        "it fits with model.quantization nf4 and prompts and completions of at most"
     )
 
 

@@ -10,12 +10,13 @@ from tiny_models import write_tiny_model
 from r1kit.config.memory import MemoryConfig
 from r1kit.config.model import LoraConfig, ModelConfig
 from r1kit.config.stages import EvalConfig, GrpoConfig, SftConfig
-from r1kit.core.errors import ModelError
+from r1kit.core.errors import ConfigError, ModelError
 from r1kit.models.load import load_policy
 from r1kit.training.memory import available, cap_memory, resolve_sizes
 from r1kit.training.memory.available import free_memory_of_machine, memory_for
 
 CPU = torch.device("cpu")
+SHORT = {"max_new_tokens": 30}
 
 
 @pytest.fixture(scope="module")
@@ -53,15 +54,29 @@ def test_a_model_that_cannot_be_planned_runs_with_sizes_that_are_said(folder, mo
 
 
 def test_the_users_sizes_are_kept(folder):
-    fields = {"batching": {"micro_batch_tokens": 77}, "engine": {"kv_tokens": 200}}
+    fields = {"batching": {"micro_batch_tokens": 77}, "engine": {"kv_tokens": 300}}
     sizes, _ = resolve(folder, GrpoConfig, data="d", longest_prompt=20, **fields)
-    assert (sizes.micro_batch_tokens, sizes.kv_tokens) == (77, 200)
+    assert (sizes.micro_batch_tokens, sizes.kv_tokens) == (77, 300)
+
+
+def test_a_budget_without_room_for_the_longest_row_is_refused_before_anything_is_sampled(folder):
+    def planned(kv_tokens, kind="auto"):
+        engine = {"kv_tokens": kv_tokens, "kind": kind}
+        return resolve(folder, EvalConfig, tasks=["aime"], longest_prompt=50, sampling=SHORT, engine=engine)
+
+    said = (
+        r"kv_tokens is 79, but the longest prompt has 50 tokens and a completion up to 30; give 80 or leave"
+    )
+    with pytest.raises(ConfigError, match=said):
+        planned(79)
+    assert planned(80)[0].kv_tokens == 80
+    # The plain loop knows no budget.
+    planned(79, "transformers")
 
 
 def test_a_known_prompt_leaves_room_for_a_row_of_full_length(folder):
-    sampling = {"max_new_tokens": 30}
     sizes, _ = resolve(
-        folder, EvalConfig, tasks=["aime"], longest_prompt=50, sampling=sampling, engine={"batch_size": 2}
+        folder, EvalConfig, tasks=["aime"], longest_prompt=50, sampling=SHORT, engine={"batch_size": 2}
     )
     assert sizes.kv_tokens == 2 * 50 + 2 * 30
 
