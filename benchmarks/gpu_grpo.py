@@ -145,7 +145,7 @@ def measure(model: str, vram: str, num_steps: int) -> dict[str, Any]:
         "training tokens/s": training,
         "share of roofline, training": training / (flops / (4 * policy.num_parameters)),
         "peak GiB": torch.cuda.max_memory_reserved() / 2**30,
-        "plan GiB": sizes.plan.total / 2**30,
+        **({} if sizes.plan is None else {"plan GiB": sizes.plan.total / 2**30}),
         "micro-batch": size.tokens,
         "out of memory": size.num_oom,
     }

@@ -219,8 +219,8 @@ def test_any_mix_of_slots_budget_and_lengths_writes_the_same(policy, seed):
 )
 def test_memory_that_runs_out_while_rows_get_more_room_loses_none(policy, resize, error, monkeypatch):
     long = replace(policy, eos_token_ids=(3, 4))
-    sampling = SamplingConfig(max_new_tokens=200)
-    expected = token_ids(NativeEngine(long, 6, 600).generate(REQUESTS, sampling))
+    sampling = SamplingConfig(max_new_tokens=140)
+    expected = token_ids(NativeEngine(long, 100).generate(REQUESTS[:2], sampling))
     plain, calls = KvStore.resize, [0]
 
     def sometimes(self, *shape) -> None:
@@ -230,8 +230,8 @@ def test_memory_that_runs_out_while_rows_get_more_room_loses_none(policy, resize
         plain(self, *shape)
 
     monkeypatch.setattr(KvStore, "resize", sometimes)
-    engine = NativeEngine(long, 6, 600)
-    assert token_ids(engine.generate(REQUESTS, sampling)) == expected
+    engine = NativeEngine(long, 6, 420)
+    assert token_ids(engine.generate(REQUESTS[:2], sampling)) == expected
     assert engine.num_oom == 1
 
 

@@ -77,14 +77,7 @@ class Update:
 
 @pytest.mark.parametrize(
     ("family", "dtype"),
-    [
-        ("qwen2", "float32"),
-        ("qwen2", "bfloat16"),
-        ("llama", "bfloat16"),
-        ("gemma2", "float32"),
-        ("gemma2", "bfloat16"),
-        ("phi3", "bfloat16"),
-    ],
+    [("qwen2", "float32"), ("qwen2", "bfloat16"), ("gemma2", "bfloat16"), ("phi3", "float32")],
 )
 def test_an_update_holds_what_the_formulas_say(family, dtype, folders):
     policy = load(folders(family), dtype=dtype)
