@@ -14,6 +14,7 @@ from r1kit.core.errors import ConfigError, ModelError
 from r1kit.models.load import load_policy
 from r1kit.training.memory import available, cap_memory, resolve_sizes
 from r1kit.training.memory.available import free_memory_of_machine, memory_for
+from r1kit.training.memory.phases import CONTEXT_BYTES
 
 CPU = torch.device("cpu")
 SHORT = {"max_new_tokens": 30}
@@ -118,6 +119,13 @@ def test_the_limit_of_a_container_counts(monkeypatch, tmp_path):
     assert free_memory_of_machine() > 2000
 
 
-def test_nothing_is_capped_without_a_gpu():
-    cap_memory(MemoryConfig(vram="3GB"), CPU)
-    cap_memory(MemoryConfig(), CPU)
+@pytest.mark.parametrize(("vram", "device"), [("3GB", "cpu"), (None, "cpu"), (None, "cuda")])
+def test_nothing_is_capped_without_a_gpu_or_a_size(vram, device, monkeypatch):
+    capped = []
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2**33, 2**34))
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", lambda *cap: capped.append(cap))
+    cap_memory(MemoryConfig(vram=vram), torch.device(device))
+    assert capped == []
+    cap_memory(MemoryConfig(vram="8GB"), torch.device("cuda"))
+    # The card has 16 GiB; CUDA's own context counts among the 8.
+    assert capped == [((2**33 - CONTEXT_BYTES) / 2**34, torch.device("cuda"))]
