@@ -32,7 +32,7 @@ from grpo_workload import Workload, prompt_ids, word_tokenizer
 from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
-from transformers import Qwen2Config, Qwen2ForCausalLM
+from transformers import Qwen2ForCausalLM
 
 from r1kit.config.load import validate
 from r1kit.config.stages import GrpoConfig
@@ -41,13 +41,9 @@ from r1kit.grpo.trainer import GrpoTrainer
 from r1kit.models.load import load_policy
 from r1kit.tracking.tracker import Tracker
 from r1kit.training.memory import cap_memory, prove, resolve_sizes
+from r1kit.training.memory.table import QWEN, qwen_config
 
 NO_GPU: Final = 3
-SHAPES: Final[dict[str, tuple[int, int, int, int, int, int, bool]]] = {
-    "1.5B": (1536, 8960, 28, 12, 2, 151_936, True),
-    "7B": (3584, 18_944, 28, 28, 4, 152_064, False),
-}
-"""Qwen2.5: hidden, intermediate, layers, heads, key-value heads, vocabulary, tied."""
 # Prompts are written in the benchmark's own vocabulary, which is smaller than the models'.
 WORKLOAD: Final = Workload(prompts_per_step=2, min_prompt=512, max_prompt=512, max_new_tokens=512)
 
@@ -57,7 +53,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=list(SHAPES))
+    parser.add_argument("--shapes", nargs="+", choices=QWEN, default=["Qwen2.5-1.5B", "Qwen2.5-7B"])
     parser.add_argument("--vram", nargs="+", default=["24GB", "8GB"])
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--folder", type=Path, help="where the models go; kept. Default: a temporary folder")
@@ -88,21 +84,9 @@ def write_model(folder: Path, shape: str) -> Path:
     path = folder / shape
     if (path / "config.json").is_file():
         return path
-    hidden, intermediate, layers, heads, kv_heads, vocabulary, tied = SHAPES[shape]
-    config = Qwen2Config(
-        hidden_size=hidden,
-        intermediate_size=intermediate,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        num_key_value_heads=kv_heads,
-        vocab_size=vocabulary,
-        tie_word_embeddings=tied,
-        max_position_embeddings=32_768,
-        dtype=torch.bfloat16,
-    )
     torch.manual_seed(0)
     with torch.device("cuda"):
-        model = Qwen2ForCausalLM(config).to(torch.bfloat16)
+        model = Qwen2ForCausalLM(qwen_config(shape)).to(torch.bfloat16)
     model.save_pretrained(path)
     word_tokenizer(WORKLOAD.vocabulary).save_pretrained(path)
     del model

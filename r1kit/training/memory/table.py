@@ -34,8 +34,13 @@ def table_config() -> GrpoConfig:
 
 def qwen_shapes(name: str) -> ModelShapes:
     """The shapes of the model of QWEN called `name`."""
+    return shapes_of(qwen_config(name), name)
+
+
+def qwen_config(name: str) -> Qwen2Config:
+    """The configuration of the model of QWEN called `name`."""
     hidden, intermediate, layers, heads, kv_heads, vocabulary, tied = QWEN[name]
-    config = Qwen2Config(
+    return Qwen2Config(
         hidden_size=hidden,
         intermediate_size=intermediate,
         num_hidden_layers=layers,
@@ -46,7 +51,6 @@ def qwen_shapes(name: str) -> ModelShapes:
         max_position_embeddings=32768,
         rms_norm_eps=1e-6,
     )
-    return shapes_of(config, name)
 
 
 def markdown_table() -> str:
