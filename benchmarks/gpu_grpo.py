@@ -1,6 +1,6 @@
 """GRPO on a CUDA GPU: decode and training tokens/s against the card's roofline, peak memory against the plan.
 
-    python benchmarks/gpu_grpo.py [--shapes 1.5B 7B] [--vram 24GB 8GB] [--steps 3] [--folder DIR]
+    python benchmarks/gpu_grpo.py [--shapes Qwen2.5-1.5B Qwen2.5-7B] [--vram 24GB 8GB] [--steps 3] [--folder DIR]
 
 THIS SCRIPT HAS NOT BEEN RUN YET: it was written where there was no GPU. Without one it says so and exits with 3.
 
