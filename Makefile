@@ -28,7 +28,7 @@ demo: $(STAMP)
 	$(BIN)/r1kit run pipelines/tiny.yaml
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
