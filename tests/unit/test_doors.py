@@ -17,7 +17,7 @@ sys.exit(f"{room.__name__} loads {sorted(heavy)}" if heavy else 0)
 """
 
 
-@pytest.mark.parametrize("room", ["core", "config", "tasks", "rewards", "tracking", "pipeline"])
+@pytest.mark.parametrize("room", ["core", "config", "tasks", "sandbox", "rewards", "tracking", "pipeline"])
 def test_the_room_loads_without_torch(room: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", IMPORT_ALL, room],
