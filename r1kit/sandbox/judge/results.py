@@ -69,7 +69,13 @@ def sum_up(tests: tuple[TestResult, ...], num_weak: int = 0, *, loads: bool = Tr
     blamed = next((test for test in tests if test.result is Result.SANDBOX_ERROR), None)
     blamed = blamed or next((test for test in tests if test.result is not Result.PASSED), None)
     if blamed is not None:
-        return Judgement(blamed.result, num_passed, len(tests), num_weak, runs, tests, blamed.detail)
+        detail = printable(blamed.detail)
+        return Judgement(blamed.result, num_passed, len(tests), num_weak, runs, tests, detail)
     if not tests:
         return Judgement(Result.FAILED, 0, 0, 0, runs, (), "there is no test")
     return Judgement(Result.PASSED, num_passed, len(tests), num_weak, runs, tests)
+
+
+def printable(text: str) -> str:
+    """A text with its control characters escaped: some of it is the code's, and terminals obey them."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import ask, jail_of, need
+from jails import ask, jail_of, need
 
 import r1kit
 from r1kit.core.errors import SandboxError

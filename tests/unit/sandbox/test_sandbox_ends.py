@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import ask, jail_of
+from jails import ask, jail_of
 
 from r1kit.sandbox import Ending, Limits, Sandbox
 from r1kit.sandbox.layers import LANDLOCK, NAMESPACES, SECCOMP, Layers

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import jail_of, need, printed, run
+from jails import jail_of, need, printed, run
 
 from r1kit.sandbox.inside import landlock
 from r1kit.sandbox.inside.attempts import CONNECT, LOCAL_SOCKET, SIGNAL, START_PROCESS, USE_MEMORY

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import need, printed, run
+from jails import need, printed, run
 
 from r1kit.sandbox import Ending, Limits
 from r1kit.sandbox.layers import NAMESPACES, Layers

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from conftest import ask, need
+from jails import ask, need
 
 from r1kit.sandbox import Ending, Limits, Sandbox
 from r1kit.sandbox.layers import NAMESPACES

@@ -189,7 +189,7 @@ def test_no_method_of_an_object_has_a_say_in_its_content(value: Any, truth: Any)
 
 
 @pytest.mark.parametrize(
-    "value", [Liar(), ClaimsToBeAnInt(), Enum("Way", "up").up, lambda: 1, int, Liar, math]
+    "value", [Liar(), ClaimsToBeAnInt(), Enum("Way", "up").up, lambda: 1, int, Liar, math], ids=range(7)
 )
 def test_an_object_is_opaque_and_equals_nothing(value: Any) -> None:
     crossed = cross(value)

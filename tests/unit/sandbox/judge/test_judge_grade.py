@@ -420,3 +420,8 @@ def test_numbers_of_one_hash_are_not_put_into_a_set(sandbox: Sandbox) -> None:
     # Without the guard these would be equal, after a time that grows with the square of their number.
     values = [k * (2**61 - 1) for k in range(1500)]
     assert not is_as_expected(values, set(values), Comparison(views=("set",)))
+
+
+def test_what_the_code_says_does_not_steer_a_terminal(sandbox: Sandbox) -> None:
+    source = "def f(x): raise ValueError('\x1b]0;mine\x07 \u202e \u00e9')"
+    assert judge(sandbox, source, DOUBLE).detail == "ValueError: \\x1b]0;mine\\x07 \\u202e \u00e9"
