@@ -15,7 +15,7 @@ from r1kit.core.errors import ConfigError
 HELP = "Evaluate on a benchmark: pass@1 with its standard error, pass@k, cons@k."
 
 _TASK_HELP = (
-    "aime, math500, gsm8k, arithmetic; or any name, together with --data. "
+    "aime, math500, gsm8k, humaneval, mbpp, livecodebench, arithmetic; or any name, together with --data. "
     "May be left out when --config names the tasks."
 )
 

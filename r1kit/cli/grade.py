@@ -1,29 +1,31 @@
-"""`r1kit grade`: answers judged as they arrive on a pipe, or the golds of a problem set audited."""
+"""`r1kit grade`: answers or programs judged as they arrive on a pipe, or the golds of a problem set audited."""
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from r1kit.cli import grade_code
 from r1kit.cli.configure import configure
 from r1kit.cli.flags import flags_of
+from r1kit.cli.grade_code_audit import audit_code_set
+from r1kit.cli.grade_rows import EXPECTED, Agreement, Field, Rows, labels_of, print_row, read_row
 from r1kit.cli.signature import command_function
 from r1kit.config.data import ProblemColumns, ProblemData
+from r1kit.config.sandbox import SandboxConfig
 from r1kit.config.schema import FieldPath
 from r1kit.config.section import Section
-from r1kit.core.errors import ConfigError, DataError
+from r1kit.core.errors import ConfigError
 from r1kit.core.jsonl import dump_line
 from r1kit.core.rollout import Verdict
 
@@ -32,9 +34,10 @@ if TYPE_CHECKING:
     from r1kit.rewards.math import CheckResult
     from r1kit.rewards.math.audit import Audit, Finding
 
-HELP = "Judge answers against their golds, line by line; or audit the golds of a problem set."
+HELP = "Judge answers against their golds, or programs by their tests, line by line; or audit a problem set's golds."
 
 _MOST_WORKERS: Final = 4
+_KINDS: Final = ("math", "code")
 _NOT_JUDGED: Final = (Verdict.UNPARSABLE, Verdict.TIMED_OUT)
 
 
@@ -55,64 +58,10 @@ class Answer:
     expected: bool | None
 
 
-@dataclass(slots=True)
-class Answers:
-    """The rows of a file ("-": of stdin), each as soon as its line is there.
-
-    A row that cannot be read ends them. Its error waits in `error`, so that what came before is judged and
-    printed first, wherever the rows are read.
-    """
-
-    file: str
-    error: DataError | None = None
-    unanswered: deque[Answer] = field(default_factory=deque)
-
-    def __iter__(self) -> Iterator[tuple[str | list[str], str]]:
-        name = "stdin" if self.file == "-" else self.file
-        try:
-            with self._open() as lines:
-                for number, line in enumerate(lines, start=1):
-                    if line.strip():
-                        answer = read_answer(line, f"{name}:{number}")
-                        self.unanswered.append(answer)
-                        yield answer.gold, answer.pred
-        except OSError as error:
-            self.error = DataError(f"{name}: cannot be read: {error.strerror or error}")
-        except DataError as error:
-            self.error = error
-
-    def _open(self) -> BinaryIO:
-        # stdin twice over, since Python cannot end while a thread waits for more of its own
-        return os.fdopen(os.dup(0), "rb") if self.file == "-" else Path(self.file).expanduser().open("rb")
-
-
 def read_answer(line: bytes, place: str) -> Answer:
-    """The row on a line.
-
-    Raises:
-        DataError: it is not UTF-8, not JSON, lacks a field or has one of another type.
-    """
-    row = _read_object(line, place)
-    for name, is_right, wanted in _FIELDS:
-        if not is_right(row.get(name)):
-            wrong = f"is not {wanted}" if name in row else "is missing; each line needs gold and pred"
-            raise DataError(f'{place}: field "{name}" {wrong}')
-    labels = {"id": row["id"]} if "id" in row else {}
-    return Answer(row["gold"], row["pred"], labels, row.get("expected"))
-
-
-def _read_object(line: bytes, place: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise DataError(f"{place}: not UTF-8 text (byte {error.start + 1} of the line)") from error
-    except json.JSONDecodeError as error:
-        raise DataError(f"{place}: not JSON: {error.msg} at column {error.colno}") from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{place}: JSON that cannot be read: {error}") from error
-    if not isinstance(row, dict):
-        raise DataError(f"{place}: a JSON {type(row).__name__}; each line must be one JSON object")
-    return row
+    """The row on a line. Raises DataError as `read_row` does."""
+    row = read_row(line, place, _FIELDS, "gold and pred")
+    return Answer(row["gold"], row["pred"], labels_of(row), row.get("expected"))
 
 
 def _is_gold(value: object) -> bool:
@@ -120,12 +69,11 @@ def _is_gold(value: object) -> bool:
     return bool(golds) and all(isinstance(gold, str) for gold in golds)
 
 
-_FIELDS: Final[Sequence[tuple[str, Callable[[object], bool], str]]] = (
+_FIELDS: Final[Sequence[Field]] = (
     ("gold", _is_gold, "a string or a list of strings"),
     ("pred", lambda value: isinstance(value, str), "a string"),
-    ("expected", lambda value: value is None or isinstance(value, bool), "true or false"),
+    EXPECTED,
 )
-"""What a row holds: (name, test, what it must be)."""
 
 
 class Tally:
@@ -134,13 +82,12 @@ class Tally:
     def __init__(self) -> None:
         self._started = time.monotonic()
         self._verdicts: Counter[Verdict] = Counter()
-        self._labelled: Counter[tuple[bool, bool]] = Counter()
+        self._agreement = Agreement()
 
     def add(self, answer: Answer, result: CheckResult) -> None:
         """One more."""
         self._verdicts[result.verdict] += 1
-        if answer.expected is not None:
-            self._labelled[answer.expected, result.correct] += 1
+        self._agreement.add(answer.expected, result.correct)
 
     def lines(self) -> Iterator[str]:
         """The counts and the rate; with labels the agreement too."""
@@ -149,12 +96,7 @@ class Tally:
         not_judged = sum(self._verdicts[verdict] for verdict in _NOT_JUDGED)
         rate = total / max(time.monotonic() - self._started, 1e-9)
         yield f"{total} answers: {counts}; {not_judged} could not be judged; {rate:,.0f} checks/s"
-        if labelled := self._labelled.total():
-            right = self._labelled[True, True] + self._labelled[False, False]
-            yield (
-                f"{labelled} labelled: accuracy {right / labelled:.4f}, {self._labelled[False, True]} false "
-                f"positives, {self._labelled[True, False]} false negatives"
-            )
+        yield from self._agreement.lines()
 
 
 def grade(file: str, num_workers: int, marked_only: bool) -> None:
@@ -166,24 +108,17 @@ def grade(file: str, num_workers: int, marked_only: bool) -> None:
     """
     from r1kit.rewards.math import check_many
 
-    answers, tally = Answers(file), Tally()
-    for result in check_many(answers, num_workers=num_workers, marked_only=marked_only):
-        answer = answers.unanswered.popleft()
+    rows, tally = Rows(file, read_answer), Tally()
+    pairs = ((answer.gold, answer.pred) for answer in rows)
+    for result in check_many(pairs, num_workers=num_workers, marked_only=marked_only):
+        answer = rows.unanswered.popleft()
         tally.add(answer, result)
-        _print_result(answer, result)
-    if answers.error is not None:
-        raise answers.error
+        verdict = {"correct": result.correct, "verdict": result.verdict, "extracted": result.extracted}
+        print_row({**answer.labels, **verdict})
+    if rows.error is not None:
+        raise rows.error
     for line in tally.lines():
         print(line, file=sys.stderr)
-
-
-def _print_result(answer: Answer, result: CheckResult) -> None:
-    verdict = {"correct": result.correct, "verdict": result.verdict, "extracted": result.extracted}
-    if sys.stdout is None:
-        raise typer.Exit(1)
-    # as bytes: JSON is UTF-8 whatever the terminal's encoding
-    sys.stdout.buffer.write(f"{dump_line({**answer.labels, **verdict})}\n".encode())
-    sys.stdout.flush()
 
 
 def _read_problems(data: ProblemData) -> tuple[list[Problem], list[Finding]]:
@@ -226,63 +161,113 @@ def print_audit(found: Audit, name: str) -> None:
         console.print(line, soft_wrap=True)
 
 
-_FLAGS: Final = [
+_AUDIT_FLAGS: Final = [
     flag
     for flag in flags_of(AuditConfig)
-    # not how a problem is asked, and the path is the argument
-    if flag.path[1] not in ("path", "prompt", "system_prompt", "max_prompt_tokens")
+    # of an audit, that are not how a problem is asked; the path is the argument, and the kind a flag of its own
+    if flag.path[1] not in ("path", "kind", "prompt", "shown_tests", "system_prompt", "max_prompt_tokens")
 ]
 
 
 def _body(given: dict[FieldPath, Any], own: dict[str, Any]) -> None:
-    num_workers = own["workers"] or min(_MOST_WORKERS, os.cpu_count() or 1)
+    kind = own["kind"] or "math"
+    if kind not in _KINDS:
+        raise ConfigError(f"--kind: {kind!r} is not one of {', '.join(_KINDS)}")
+    _refuse(_foreign(given, own, kind))
     if own["audit"]:
-        _refuse({"--marked-only": own["marked_only"]}, "judging answers")
-        raise typer.Exit(_audit(own["file"], given, num_workers, bool(own["json"])))
-    names = {flag.names[0]: True for flag in _FLAGS if flag.path in given}
-    _refuse({**names, "--json": own["json"]}, "--audit")
+        raise typer.Exit(_audit(kind, given, own))
     if own["file"] is None and (sys.stdin is None or sys.stdin.isatty()):
-        raise ConfigError('FILE: missing; name a JSONL file, or pipe rows of "gold" and "pred" to stdin')
-    grade(own["file"] or "-", num_workers, bool(own["marked_only"]))
+        wanted = '"gold" and "pred"' if kind == "math" else '"pred" and tests'
+        raise ConfigError(f"FILE: missing; name a JSONL file, or pipe rows of {wanted} to stdin")
+    file = own["file"] or "-"
+    if kind == "code":
+        grade_code.grade_code(file, _sandbox_config(given, own), details=bool(own["details"]))
+    else:
+        grade(file, _num_workers(own), bool(own["marked_only"]))
 
 
-def _audit(file: str | None, given: Mapping[FieldPath, Any], num_workers: int, as_json: bool) -> int:
-    """The exit code: 1 for a checker that is broken, 2 for golds that a run refuses or leaves out, else 0."""
-    from r1kit.rewards.math.audit import audit
+def _sandbox_config(given: Mapping[FieldPath, Any], own: Mapping[str, Any]) -> SandboxConfig:
+    ours = {path: value for path, value in given.items() if path[0] == "sandbox"}
+    values = {"sandbox": {"workers": own["workers"]}}
+    return configure(grade_code.CodeConfig, grade_code.FLAGS, values, ours, None).sandbox
 
+
+def _num_workers(own: Mapping[str, Any]) -> int:
+    return own["workers"] or min(_MOST_WORKERS, os.cpu_count() or 1)
+
+
+def _foreign(given: Mapping[FieldPath, Any], own: Mapping[str, Any], kind: str) -> dict[str, str]:
+    """By the name of each flag that has no place here: what it is for."""
+    is_audit, is_code = bool(own["audit"]), kind == "code"
+    names = {flag.path: flag.names[0] for flag in (*_AUDIT_FLAGS, *grade_code.FLAGS)}
+    of_audit = {names[path]: True for path in given if path[0] == "data"} | {"--json": own["json"]}
+    of_code = {names[path]: True for path in given if path[0] == "sandbox"}
+    groups = (
+        (of_audit, not is_audit, "--audit"),
+        (of_code, not is_code, "--kind code"),
+        ({"--details": own["details"]}, is_audit or not is_code, "judging code"),
+        ({"--marked-only": own["marked_only"]}, is_audit or is_code, "judging answers"),
+    )
+    return {
+        name: purpose
+        for flags, is_foreign, purpose in groups
+        for name, is_given in flags.items()
+        if is_foreign and is_given
+    }
+
+
+def _audit(kind: str, given: Mapping[FieldPath, Any], own: Mapping[str, Any]) -> int:
+    """The exit code: 1 for a checker that is broken, 2 for problems that a run refuses or leaves out, else 0."""
+    file, as_json = own["file"], bool(own["json"])
     if file in (None, "-"):
         raise ConfigError("FILE: missing; --audit reads a problem set: a JSONL file or a hub data set")
-    data = configure(AuditConfig, _FLAGS, {"data": {"path": file}}, given, None).data
-    found = audit(*_read_problems(data), num_workers)
+    ours = {path: value for path, value in given.items() if path[0] == "data"}
+    data = configure(AuditConfig, _AUDIT_FLAGS, {"data": {"path": file, "kind": kind}}, ours, None).data
+    if kind == "code":
+        return audit_code_set(data, _sandbox_config(given, own), as_json=as_json)
+    from r1kit.rewards.math.audit import audit
+
+    found = audit(*_read_problems(data), _num_workers(own))
     print(dump_line(found.as_dict())) if as_json else print_audit(found, data.path)
     return 1 if found.failures else 2 if found.has_errors else 0
 
 
-def _refuse(given: Mapping[str, Any], purpose: str) -> None:
-    for name, value in given.items():
-        if value:
-            raise ConfigError(f"{name}: only for {purpose}; leave it out")
+def _refuse(foreign: Mapping[str, str]) -> None:
+    if foreign:
+        raise ConfigError(
+            "\n".join(f"{name}: only for {purpose}; leave it out" for name, purpose in foreign.items())
+        )
 
 
 _FILE: Final = typer.Argument(
-    metavar="FILE", help='Lines with "gold" and "pred"; stdin for "-" or none. With --audit a problem set.'
+    metavar="FILE",
+    help='Lines with "gold" and "pred", or for code with "pred" and tests; stdin for "-" or none. With --audit a '
+    "problem set.",
 )
+_KIND: Final = typer.Option("--kind", metavar="", help="What is judged: math, which is the default, or code.")
 _AUDIT: Final = typer.Option("--audit", metavar="", help="Test the checker and every gold of a problem set.")
 _WORKERS: Final = typer.Option(
-    "--workers", metavar="", min=1, help="Processes that judge; one a core without it, at most 4."
+    "--workers", metavar="", min=1, help="Processes that judge; one a core without it, for math at most 4."
 )
 _MARKED: Final = typer.Option(
     "--marked-only", metavar="", help="Only a box or <answer> is an answer, not an announced one."
 )
+_DETAILS: Final = typer.Option(
+    "--details",
+    metavar="",
+    help="For code: also whether it runs, how many tests are weak, and why it failed.",
+)
 _JSON: Final = typer.Option("--json", metavar="", help="Print the audit as JSON instead of a table.")
 
 command = command_function(
-    _FLAGS,
+    [*_AUDIT_FLAGS, *grade_code.FLAGS],
     {
         "file": Annotated[str | None, _FILE],
+        "kind": Annotated[str | None, _KIND],
         "audit": Annotated[bool | None, _AUDIT],
         "workers": Annotated[int | None, _WORKERS],
         "marked_only": Annotated[bool | None, _MARKED],
+        "details": Annotated[bool | None, _DETAILS],
         "json": Annotated[bool | None, _JSON],
     },
     _body,

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from r1kit import __version__
+from r1kit.cli import doctor, export, grade, grpo, plan, reject_sample, run, sft
 from r1kit.cli import eval as eval_
-from r1kit.cli import export, grade, grpo, plan, reject_sample, run, sft
 from r1kit.cli.errors import OneLineErrors, raise_terminated
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command("eval", help=eval_.HELP)(eval_.command)
 app.command("plan", help=plan.HELP)(plan.command)
 app.command("grade", help=grade.HELP)(grade.command)
 app.command("export", help=export.HELP)(export.command)
+app.command("doctor", help=doctor.HELP)(doctor.command)
 
 
 @app.callback(invoke_without_command=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from r1kit.config.section import Section, expand_home
+
+PROMPT_NAMES: Final = ("boxed", "think_answer", "code", "complete_code")
+"""Prompts that can be named instead of written out; their texts are in `tasks/prompts.py`."""
 
 
 class DataSource(Section):
@@ -44,7 +47,9 @@ class ProblemColumns(Section):
     id: str = "id"
     """A unique name; rows without one are numbered."""
     kind: str = "kind"
-    """math, code or general; rows without one are math."""
+    """math, code or general; rows without one are of `data.kind`."""
+    solution: str = "solution"
+    """A code problem's own solution, which is run once against its tests; without this column, `answer`."""
 
 
 class ProblemData(DataSource):
@@ -52,10 +57,14 @@ class ProblemData(DataSource):
 
     columns: ProblemColumns = ProblemColumns()
     """Column names, when they differ from r1kit's."""
+    kind: Literal["math", "code", "general"] = "math"
+    """What rows are that do not say it themselves."""
     answer_after: str | None = None
     """Take the gold from what follows the last occurrence of this mark (GSM8K: `####`)."""
     prompt: str = "{problem}"
-    """The user message: text with {problem} in it, or the name boxed (asks for \\boxed{}) or think_answer."""
+    """The user message: text with {problem} in it, or one of boxed, think_answer, code, complete_code."""
+    shown_tests: Literal["first", "all"] = "first"
+    """Asserts of a `test_list` that stand behind the problem: they name the function that is asked for."""
     system_prompt: str | None = None
     """A system message before the problem; R1-style models are used without one."""
     marked_only: bool = False
@@ -66,8 +75,8 @@ class ProblemData(DataSource):
     @field_validator("prompt")
     @classmethod
     def _names_the_problem(cls, value: str) -> str:
-        if value not in ("boxed", "think_answer") and "{problem}" not in value:
-            raise ValueError("must contain {problem}, or be one of: boxed, think_answer")
+        if value not in PROMPT_NAMES and "{problem}" not in value:
+            raise ValueError(f"must contain {{problem}}, or be one of: {', '.join(PROMPT_NAMES)}")
         return value
 
 

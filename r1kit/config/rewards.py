@@ -13,7 +13,7 @@ class RewardConfig(Section):
     """One reward of the weighted sum. On a command line: `NAME` or `NAME=WEIGHT`."""
 
     name: str = Field(min_length=1)
-    """math, format, language, length, or a function of your own as `module:function`."""
+    """math, code, runnable, format, language, length, or a function of your own as `module:function`."""
     weight: float = 1.0
     """Factor in the sum; a negative one turns a reward into a penalty, 0 only logs it."""
     options: dict[str, Any] = {}

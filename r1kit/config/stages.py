@@ -14,6 +14,7 @@ from r1kit.config.model import ModelConfig
 from r1kit.config.optim import BatchingConfig, OptimConfig
 from r1kit.config.rewards import RewardConfig
 from r1kit.config.sampling import EngineConfig, SamplingConfig
+from r1kit.config.sandbox import SandboxConfig
 from r1kit.config.section import Section, expand_home
 
 
@@ -149,6 +150,8 @@ class GrpoConfig(StageConfig):
     """Micro-batches."""
     engine: EngineConfig = EngineConfig()
     """Generation engine."""
+    sandbox: SandboxConfig = SandboxConfig()
+    """How the code of code problems is run."""
     max_sampling_gap: float = Field(default=0.02, gt=0.0)
     """Alarm when the log-probabilities of engine and trainer differ by more than this on the mean, in nats."""
 
@@ -215,13 +218,15 @@ class RejectSampleConfig(StageConfig):
     """How completions are drawn."""
     engine: EngineConfig = EngineConfig()
     """Generation engine."""
+    sandbox: SandboxConfig = SandboxConfig()
+    """How the code of code problems is run."""
 
 
 class EvalTask(Section):
     """One benchmark, by name from the hub or from a file."""
 
     name: str = Field(pattern=r"^[\w.-]+$")
-    """aime, math500, gsm8k, arithmetic; or any name, together with `data`."""
+    """aime, math500, gsm8k, humaneval, mbpp, livecodebench, arithmetic; or any name, together with `data`."""
     data: ProblemData | None = None
     """Problems from a file or data set of your own instead of the benchmark's hub data set."""
     limit: int | None = Field(default=None, ge=1)
@@ -239,7 +244,7 @@ class EvalConfig(StageConfig):
     tasks: tuple[EvalTask, ...] = Field(min_length=1)
     """Benchmarks to run."""
     num_samples: int | None = Field(default=None, ge=1)
-    """Completions a problem (k); when left out, the benchmark's own (aime 64, math500 4, otherwise 1)."""
+    """Completions a problem (k); when left out, the benchmark's own (aime 64, for example), otherwise 1."""
     greedy: bool = False
     """Decode each problem once greedily as well."""
     language: Literal["en", "zh"] | None = None
@@ -248,6 +253,8 @@ class EvalConfig(StageConfig):
     """How completions are drawn."""
     engine: EngineConfig = EngineConfig()
     """Generation engine."""
+    sandbox: SandboxConfig = SandboxConfig(test_seconds=10.0, wall_seconds=60.0)
+    """How the code of code problems is run."""
 
     @field_validator("tasks")
     @classmethod

@@ -29,12 +29,27 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class CodeGold:
+    """What the code for a problem is judged by; nothing of it is ever shown to a model or written to a record.
+
+    `tests` are the judge's (`r1kit.sandbox.judge.tests.Tests`). `solution` is the problem's own, if it has one. Where
+    the problem is itself code that is to be gone on with, as in HumanEval, `prompt` is that code and `entry_point` the
+    function that it begins; else both are empty.
+    """
+
+    tests: Any
+    solution: str | None = None
+    prompt: str = ""
+    entry_point: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """A question with its gold.
 
-    `answers` holds every accepted gold answer (empty for kinds that have none). `extra` keeps the columns of
-    the source row that r1kit does not interpret, such as `level` or `subject`. With `marked_only` an answer counts
-    only in `<answer>` or a box.
+    `answers` holds every accepted gold answer (empty for kinds that have none), `code` what code is judged by. `extra`
+    keeps the columns of the source row that r1kit does not interpret, such as `level` or `subject`. With `marked_only`
+    an answer counts only in `<answer>` or a box.
     """
 
     id: str
@@ -43,3 +58,4 @@ class Problem:
     kind: ProblemKind = ProblemKind.MATH
     extra: Mapping[str, Any] = field(default_factory=dict)
     marked_only: bool = False
+    code: CodeGold | None = field(default=None, repr=False)

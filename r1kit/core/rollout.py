@@ -53,13 +53,15 @@ class Score:
 
     `reward` is None when it could not be determined (an infrastructure failure): such a rollout is left out
     of its group and counted, never scored 0. `parts` holds the unweighted value of each reward by name.
-    `verdict` and `extracted` are those of the reward that judges the answer, None when no such reward ran.
+    `verdict` and `extracted` are those of the reward that judges the answer, None when no such reward ran. `result`
+    says how the code of a completion ended, such as "failed" or "out_of_memory"; None where no code was run.
     """
 
     reward: float | None
     parts: Mapping[str, float | None] = field(default_factory=dict)
     verdict: Verdict | None = None
     extracted: str | None = None
+    result: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from r1kit.core.seeds import derive_seed
 from r1kit.generation import Engine, build_engine
 from r1kit.models.device import resolve_device
 from r1kit.models.load import find_model, load_policy
+from r1kit.rewards.code.judge import CodeJudge
 from r1kit.rewards.compose import judge
-from r1kit.rollout.collect import collect_groups
+from r1kit.rollout.collect import Scoring, collect_groups
 from r1kit.rollout.progress import shown_on
 from r1kit.rollout.prompts import PromptedProblem
 from r1kit.rollout.setup import keep_usable
@@ -60,7 +62,8 @@ def run(config: EvalConfig) -> dict[str, Any]:
     Raises:
         R1KitError: a benchmark or the model cannot be used; nothing was sampled.
     """
-    tasks = {task.name: keep_usable(load_benchmark(task)) for task in config.tasks}
+    code = CodeJudge(config.sandbox)
+    tasks = {task.name: keep_usable(load_benchmark(task), code) for task in config.tasks}
     find_model(config.model)
     with Tracker(
         config.output, stage="eval", config=config.model_dump(mode="json"), seed=config.seed
@@ -79,7 +82,7 @@ def run(config: EvalConfig) -> dict[str, Any]:
         metrics: dict[str, float] = {}
         for name, problems in prompted.items():
             for protocol in _protocols(config, name, tasks[name].data):
-                metrics |= _evaluate(name, problems, protocol, config, engine, tracker)
+                metrics |= _evaluate(name, problems, protocol, config, engine, tracker, code)
         tracker.metrics(0, metrics)
         protocols = {
             f"{name}/{protocol.name}": protocol.describe()
@@ -114,6 +117,7 @@ def _evaluate(
     config: EvalConfig,
     engine: Engine,
     tracker: Tracker,
+    code: CodeJudge,
 ) -> dict[str, float]:
     """Sample, judge and log one benchmark under one protocol; its figures by metric name."""
     label = f"{name} ({protocol.name})"
@@ -123,7 +127,7 @@ def _evaluate(
             prompted,
             group_size=protocol.num_samples,
             sampling=protocol.sampling,
-            score=judge,
+            scoring=Scoring(partial(judge, code=code), code),
             seed=derive_seed(config.seed, "eval", name, protocol.name),
             on_progress=shown_on(progress),
             on_group=lambda group: tracker.rollouts(0, [group], phase=label),
@@ -146,7 +150,8 @@ def _named(
 def _in_words(figures: dict[str, float]) -> str:
     error = f" +- {figures['pass@1_stderr']:.3f}" if "pass@1_stderr" in figures else ""
     accuracy = f"pass@1 {figures['pass@1']:.3f}{error}, " if "pass@1" in figures else ""
+    runnable = f"runnable {figures['runnable_rate']:.3f}, " if "runnable_rate" in figures else ""
     return (
-        f"{accuracy}truncated {figures['truncated_rate']:.2f}, "
+        f"{accuracy}{runnable}truncated {figures['truncated_rate']:.2f}, "
         f"no answer {figures.get('no_answer_rate', 0.0):.2f}, {figures['mean_tokens']:.1f} tokens"
     )

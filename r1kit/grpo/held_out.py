@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from r1kit.config.stages import GrpoConfig
 from r1kit.core.seeds import derive_seed
 from r1kit.generation.engine import Engine
+from r1kit.rewards.code.judge import CodeJudge
 from r1kit.rewards.compose import judge
-from r1kit.rollout.collect import collect_groups
+from r1kit.rollout.collect import Scoring, collect_groups
 from r1kit.rollout.progress import shown_on
 from r1kit.rollout.prompts import PromptedProblem
 from r1kit.rollout.summary import summarise
@@ -24,6 +26,7 @@ class HeldOut:
     prompted: Sequence[PromptedProblem]
     engine: Engine
     tracker: Tracker
+    code: CodeJudge
     first: dict[str, float] = field(default_factory=dict)
     last: dict[str, float] = field(default_factory=dict)
 
@@ -39,7 +42,7 @@ class HeldOut:
                 self.prompted,
                 group_size=plan.num_samples,
                 sampling=self.config.sampling,
-                score=judge,
+                scoring=Scoring(partial(judge, code=self.code), self.code),
                 seed=derive_seed(self.config.seed, "held_out"),
                 on_progress=shown_on(progress),
             )

@@ -37,9 +37,10 @@ def run(config: GrpoConfig) -> dict[str, Any]:
     Raises:
         R1KitError: data, rewards or model cannot be used (nothing was trained), or training diverged.
     """
-    scorer = build_scorer(config.rewards, default_max_tokens=config.sampling.max_new_tokens)
-    problems = load_usable_problems(config.data)
-    held_out = load_usable_problems(config.held_out.data) if config.held_out else None
+    max_tokens = config.sampling.max_new_tokens
+    scorer = build_scorer(config.rewards, default_max_tokens=max_tokens, sandbox=config.sandbox)
+    problems = load_usable_problems(config.data, scorer.code)
+    held_out = load_usable_problems(config.held_out.data, scorer.code) if config.held_out else None
     _check_batch(config, len(problems.problems), problems)
     find_model(config.model)
     with Tracker(
@@ -70,7 +71,7 @@ def _train(
     )
     longest = max(len(p.prompt_ids) for p in (*prompted, *held_out_prompted))
     trainer = _trainer(config, policy, scorer, tracker, longest)
-    held_out = HeldOut(config, held_out_prompted, trainer.engine, tracker)
+    held_out = HeldOut(config, held_out_prompted, trainer.engine, tracker, scorer.code)
     held_out.evaluate(step=0)
     stream = ProblemStream(prompted, config.algorithm.problems_per_step, config.seed)
     history: list[dict[str, float]] = []

@@ -9,7 +9,7 @@ from r1kit.core.rollout import FinishReason, Verdict
 from r1kit.grpo.batch import RlBatch
 from r1kit.grpo.collect import Collected
 from r1kit.rollout.estimators import first_and_last_tenth, mean
-from r1kit.rollout.summary import count_verdicts
+from r1kit.rollout.summary import count_results, count_verdicts
 
 _TOTALS = (
     "rollout/num_unscored",
@@ -22,7 +22,7 @@ _LAST = ("memory/num_oom", "memory/micro_batch_tokens")
 
 
 def rollout_metrics(collected: Collected, batch: RlBatch, algorithm: GrpoAlgorithm) -> dict[str, float]:
-    """Rewards (their sum and each part), verdicts, lengths and groups without signal, by metric name.
+    """Rewards (their sum and each part), verdicts, how code ended, lengths and groups without signal, by metric name.
 
     Of everything that was sampled, also of groups that were replaced.
     """
@@ -39,6 +39,8 @@ def rollout_metrics(collected: Collected, batch: RlBatch, algorithm: GrpoAlgorit
     verdicts = count_verdicts(groups)
     if verdicts:
         metrics |= {f"verdict/{v}_rate": verdicts[v] / verdicts.total() for v in Verdict}
+    results = count_results(rollouts)
+    metrics |= {f"result/{name}_rate": count / results.total() for name, count in sorted(results.items())}
     truncated = [r.completion.finish_reason is FinishReason.LENGTH for r in rollouts]
     logprobs = [logprob for r in rollouts for logprob in r.completion.logprobs]
     if algorithm.mask_truncated:

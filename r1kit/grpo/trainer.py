@@ -20,7 +20,7 @@ from r1kit.grpo.update import accumulate_gradient, update_policy
 from r1kit.grpo.worst_case import worst_case_batch
 from r1kit.models.policy import Policy
 from r1kit.rewards.compose import Scorer
-from r1kit.rollout.collect import collect_groups
+from r1kit.rollout.collect import Scoring, collect_groups
 from r1kit.rollout.prompts import PromptedProblem
 from r1kit.tracking.tracker import Tracker
 from r1kit.training.optimizer import Optimizer
@@ -86,7 +86,7 @@ class GrpoTrainer:
                 prompted,
                 group_size=self.config.algorithm.group_size,
                 sampling=self.config.sampling,
-                score=self.scorer.score,
+                scoring=Scoring(self.scorer.score, self.scorer.code_in_rewards),
                 seed=derive_seed(self.config.seed, "grpo", step),
                 on_progress=on_progress,
             )

@@ -8,12 +8,13 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from r1kit.config.data import DataSource
+from r1kit.config.data import DataSource, ProblemData
 from r1kit.config.model import ModelConfig, means_a_folder
 from r1kit.config.stages import EvalConfig, GrpoConfig, RejectSampleConfig, StageConfig
 from r1kit.core.errors import ConfigError
 from r1kit.rewards.compose import build_scorer
-from r1kit.tasks.benchmarks import find_benchmark
+from r1kit.sandbox import open_sandbox
+from r1kit.tasks.benchmarks import BENCHMARKS, find_benchmark
 from r1kit.tasks.rows import names_a_file
 
 _TEMPLATE_NAMES: Final = ("auto", "own", "r1", "r1_zero")
@@ -22,8 +23,10 @@ _TEMPLATE_NAMES: Final = ("auto", "own", "r1", "r1_zero")
 def mistakes_in(config: StageConfig, made: Sequence[Path]) -> list[str]:
     """What is wrong with a stage though its fields fit the schema.
 
-    `made` holds the folders of earlier stages: what lies in them need not exist yet.
+    `made` holds the folders of earlier stages: what lies in them need not exist yet. Raises SandboxError when the stage
+    runs code and no sandbox holds.
     """
+    _check_sandbox(config)
     return [
         *_reward_mistakes(config),
         *_task_mistakes(config),
@@ -42,11 +45,23 @@ def data_sources(section: BaseModel) -> Iterator[DataSource]:
                 yield from data_sources(item)
 
 
+def _check_sandbox(config: StageConfig) -> None:
+    """Raises SandboxError when what a stage names says that code is run, and no sandbox holds."""
+    if not isinstance(config, GrpoConfig | RejectSampleConfig | EvalConfig):
+        return
+    known = [BENCHMARKS[task.name].data for task in getattr(config, "tasks", ()) if task.name in BENCHMARKS]
+    kinds = [source.kind for source in (*data_sources(config), *known) if isinstance(source, ProblemData)]
+    if "code" in kinds:
+        open_sandbox(unsafe=config.sandbox.unsafe)
+
+
 def _reward_mistakes(config: StageConfig) -> Iterator[str]:
     if not isinstance(config, GrpoConfig | RejectSampleConfig):
         return
     try:
-        build_scorer(config.rewards, default_max_tokens=config.sampling.max_new_tokens)
+        build_scorer(
+            config.rewards, default_max_tokens=config.sampling.max_new_tokens, sandbox=config.sandbox
+        )
     except ConfigError as error:
         yield f"rewards: {error}"
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from r1kit.config.stages import KeepConfig
+from r1kit.core.problem import ProblemKind
 from r1kit.core.rollout import FinishReason, Group, Rollout, Verdict
 from r1kit.rewards.format import format_reward, parse_reasoning
 from r1kit.rewards.language import detect_language, is_mixed
@@ -22,7 +23,7 @@ class Decision:
 
 def decide(group: Group, rules: KeepConfig, rng: random.Random) -> list[Decision]:
     """One decision a rollout of `group`, in its order. The first rule that fails names the reason."""
-    reasons = [_flaw(rollout, rules) for rollout in group.rollouts]
+    reasons = [_flaw(rollout, group.problem.kind, rules) for rollout in group.rollouts]
     seen: set[str] = set()
     for number, rollout in enumerate(group.rollouts):
         text = rollout.completion.text.strip()
@@ -37,13 +38,13 @@ def decide(group: Group, rules: KeepConfig, rng: random.Random) -> list[Decision
     return [Decision(rollout, reason) for rollout, reason in zip(group.rollouts, reasons, strict=True)]
 
 
-def _flaw(rollout: Rollout, rules: KeepConfig) -> str | None:
+def _flaw(rollout: Rollout, kind: ProblemKind, rules: KeepConfig) -> str | None:
     completion, verdict = rollout.completion, rollout.score.verdict
     if completion.finish_reason is FinishReason.LENGTH:
         return "truncated"
     if rules.require_correct and verdict is not Verdict.CORRECT:
         return str(verdict) if verdict is not None else "not judged"
-    if rules.require_format and format_reward(completion.text) < 1:
+    if rules.require_format and format_reward(completion.text, kind) < 1:
         return "format"
     return _language_flaw(parse_reasoning(completion.text).think or completion.text, rules)
 

@@ -22,7 +22,7 @@ from r1kit.models.device import resolve_device
 from r1kit.models.load import find_model, load_policy
 from r1kit.reject_sample.keep import Decision, decide
 from r1kit.rewards.compose import Scorer, build_scorer, judge
-from r1kit.rollout.collect import ScoreFunction, collect_groups
+from r1kit.rollout.collect import Scoring, collect_groups
 from r1kit.rollout.estimators import mean
 from r1kit.rollout.progress import shown_on
 from r1kit.rollout.setup import UsableProblems, left_out_in_words, load_usable_problems
@@ -40,14 +40,15 @@ def run(config: RejectSampleConfig) -> dict[str, Any]:
     Raises:
         R1KitError: data or model cannot be used (nothing was sampled), or no completion passed the rules.
     """
-    scorer = build_scorer(config.rewards, default_max_tokens=config.sampling.max_new_tokens)
-    problems = load_usable_problems(config.data)
+    max_tokens = config.sampling.max_new_tokens
+    scorer = build_scorer(config.rewards, default_max_tokens=max_tokens, sandbox=config.sandbox)
+    problems = load_usable_problems(config.data, scorer.code)
     general = load_conversations(config.general) if config.general else None
     find_model(config.model)
     with Tracker(
         config.output, stage="reject-sample", config=config.model_dump(mode="json"), seed=config.seed
     ) as tracker:
-        groups = _sample(config, problems, _scoring(scorer), tracker)
+        groups = _sample(config, problems, scorer, tracker)
         summary = _write(config, groups, _said(general, config, tracker), tracker)
         if summary["num_kept"] == 0:
             raise TrainingError(
@@ -69,18 +70,18 @@ def _said(
     return general.conversations
 
 
-def _scoring(scorer: Scorer) -> ScoreFunction:
+def _scoring(scorer: Scorer) -> Scoring:
     """The judge's verdict together with the configured rewards."""
 
     def score(problem: Problem, completion: Completion) -> Score:
-        verdict, rewards = judge(problem, completion), scorer.score(problem, completion)
-        return Score(rewards.reward, rewards.parts, verdict.verdict, verdict.extracted)
+        verdict, rewards = judge(problem, completion, scorer.code), scorer.score(problem, completion)
+        return Score(rewards.reward, rewards.parts, verdict.verdict, verdict.extracted, verdict.result)
 
-    return score
+    return Scoring(score, scorer.code)
 
 
 def _sample(
-    config: RejectSampleConfig, problems: UsableProblems, score: ScoreFunction, tracker: Tracker
+    config: RejectSampleConfig, problems: UsableProblems, scorer: Scorer, tracker: Tracker
 ) -> list[Group]:
     problems.announce(tracker.say)
     cap_memory(config.memory, resolve_device(config.model.device))
@@ -96,7 +97,7 @@ def _sample(
             prompted,
             group_size=config.num_samples,
             sampling=config.sampling,
-            score=score,
+            scoring=_scoring(scorer),
             seed=derive_seed(config.seed, "reject-sample"),
             on_progress=shown_on(progress),
             on_group=lambda group: tracker.rollouts(0, [group], phase="sample"),

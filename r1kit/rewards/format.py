@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+from r1kit.core.problem import ProblemKind
+from r1kit.rewards.code.extract import extract_code
 from r1kit.rewards.math.extract import ANSWER_CLOSE, ANSWER_OPEN, boxes
 from r1kit.rewards.reasoning import THINK_CLOSE, THINK_OPEN, Reasoning, parse_reasoning
 
 __all__ = ["Reasoning", "format_reward", "parse_reasoning"]
 
 
-def format_reward(text: str) -> float:
+def format_reward(text: str, kind: ProblemKind = ProblemKind.MATH) -> float:
     r"""1.0 for a completion in the format, else 0.0; whether the answer is right plays no part.
 
     The format: `<think>` ... `</think>` once, with nothing before it and something in it; then either
     `<answer>` ... `</answer>` and nothing else, or a reply of any words with exactly one `\boxed{...}`. The
-    answer is not empty.
+    answer is not empty. The reply to a code problem may be one of any words with a block of code instead.
     """
     text = text.lstrip()
     if not text.startswith(THINK_OPEN):
         return 0.0
     thinking, closed, reply = text.removeprefix(THINK_OPEN).partition(THINK_CLOSE)
     is_one_block = bool(closed and thinking.strip()) and not _holds_any(thinking, THINK_OPEN, ANSWER_OPEN)
-    return float(is_one_block and _is_one_answer(reply.strip()))
+    return float(is_one_block and (_is_one_answer(reply.strip()) or _is_code(reply, kind)))
+
+
+def _is_code(reply: str, kind: ProblemKind) -> bool:
+    if kind is not ProblemKind.CODE or _holds_any(reply, THINK_OPEN, THINK_CLOSE, ANSWER_OPEN, ANSWER_CLOSE):
+        return False
+    return extract_code(reply) is not None
 
 
 def _is_one_answer(reply: str) -> bool:

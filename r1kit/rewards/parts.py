@@ -18,11 +18,15 @@ from r1kit.rewards.reasoning import parse_reasoning
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The value of one reward (None: undeterminable), with the verdict of a reward that judges the answer."""
+    """The value of one reward (None: undeterminable), with the verdict of a reward that judges the answer.
+
+    `result` says how the code of a completion ended, where code was run.
+    """
 
     value: float | None
     verdict: Verdict | None = None
     extracted: str | None = None
+    result: str | None = None
 
 
 RewardFunction: TypeAlias = Callable[[Problem, Completion], Part]
@@ -41,8 +45,8 @@ def build_math() -> RewardFunction:
 
 
 def build_format() -> RewardFunction:
-    """1.0 for one block of thinking and one answer, else 0.0."""
-    return lambda _, completion: Part(format_reward(completion.text))
+    """1.0 for one block of thinking and one answer, else 0.0; the answer to a code problem may be a block of code."""
+    return lambda problem, completion: Part(format_reward(completion.text, problem.kind))
 
 
 def build_language(*, language: str = "en") -> RewardFunction:

@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from r1kit.config.data import ProblemData
+from r1kit.config.sandbox import SandboxConfig
 from r1kit.core.errors import DataError
-from r1kit.core.problem import Problem
+from r1kit.core.problem import Problem, ProblemKind
 from r1kit.models.policy import Policy
+from r1kit.rewards.code.audit import CodeAudit, audit_code
+from r1kit.rewards.code.judge import CodeJudge
 from r1kit.rewards.math.audit import fault_of, faulty_golds
 from r1kit.rollout.prompts import PromptedProblem, render_problems
 from r1kit.tasks.problems import LoadedProblems, load_problems
@@ -20,17 +23,21 @@ _NUM_NAMED = 3
 class UsableProblems:
     """Problems whose golds can be judged, where they came from, and what was left out by reason.
 
-    `dropped` counts, the reasons of the loader included; `named` has the ids behind the reasons of the audit.
+    `dropped` counts, the reasons of the loader included; `named` has the ids behind the reasons of the audit. `notes`
+    are what else there is to say of the problems that are used.
     """
 
     problems: tuple[Problem, ...]
     data: ProblemData
     dropped: Mapping[str, int]
     named: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
     def announce(self, say: Callable[[str], None]) -> None:
         """Say how many problems there are and what was left out, before a model is loaded for them."""
         say(f"{self.data.path}: {left_out_in_words(len(self.problems), 'problems', self.reasons())}")
+        for note in self.notes:
+            say(f"{self.data.path}: {note}")
 
     def render(
         self, policy: Policy, max_new_tokens: int, say: Callable[[str], None]
@@ -83,35 +90,59 @@ def left_out_in_words(count: int, noun: str, left_out: Mapping[str, int]) -> str
     )
 
 
-def load_usable_problems(data: ProblemData) -> UsableProblems:
-    """The problems of `data` whose gold the checker understands.
+def load_usable_problems(data: ProblemData, code: CodeJudge | None = None) -> UsableProblems:
+    """The problems of `data` that can be judged; see `keep_usable`.
 
     Raises:
         DataError: the source cannot be read, or no usable problem is in it.
+        SandboxError: there are code problems, and no sandbox holds.
     """
-    return keep_usable(load_problems(data))
+    return keep_usable(load_problems(data), code)
 
 
-def keep_usable(loaded: LoadedProblems) -> UsableProblems:
-    """`loaded` without the math problems whose gold cannot be judged, by the audit of `r1kit grade --audit`.
+def keep_usable(loaded: LoadedProblems, code: CodeJudge | None = None) -> UsableProblems:
+    """`loaded` without what cannot be judged.
+
+    That is math problems whose gold the checker does not understand (the audit of `r1kit grade --audit`), and code
+    problems whose own solution does not pass its tests when `code` runs it.
 
     Raises:
         DataError: none is left.
+        SandboxError: there are code problems, and no sandbox holds.
     """
-    faults = faulty_golds(loaded.problems)
+    golds = faulty_golds(loaded.problems)
+    audit, notes = _audited_code(loaded.problems, code or CodeJudge(SandboxConfig()))
     usable: list[Problem] = []
     named: dict[str, list[str]] = {}
     for problem in loaded.problems:
-        fault = fault_of(problem, faults)
-        if fault is None:
+        fault = fault_of(problem, golds)
+        reason = audit.faults.get(problem.id) if fault is None else f"{fault.kind}: {fault.reason}"
+        if reason is None:
             usable.append(problem)
         else:
-            named.setdefault(f"{fault.kind}: {fault.reason}", []).append(problem.id)
+            named.setdefault(reason, []).append(problem.id)
     dropped = {**loaded.dropped, **{reason: len(ids) for reason, ids in named.items()}}
     if not usable:
         reasons = "; ".join(f"{n}: {reason}{_some(named.get(reason, ()))}" for reason, n in dropped.items())
         raise DataError(f"{loaded.data.path}: no problem can be used ({reasons})")
-    return UsableProblems(tuple(usable), loaded.data, dropped, named)
+    return UsableProblems(tuple(usable), loaded.data, dropped, named, notes)
+
+
+def _audited_code(problems: Sequence[Problem], code: CodeJudge) -> tuple[CodeAudit, list[str]]:
+    """The audit of the code problems, and what there is to say of how they are judged."""
+    if not any(problem.kind is ProblemKind.CODE for problem in problems):
+        return CodeAudit({}, ()), []
+    notes = []
+    if code.config.unsafe:
+        notes.append(
+            "sandbox.unsafe: code runs without a jail, with limits alone; it can read and write what you can"
+        )
+    audit = audit_code(problems, code)
+    if audit.weak:
+        notes.append(
+            f"{len(audit.weak)} problems have tests that rest in part on what the code says{_some(audit.weak)}"
+        )
+    return audit, notes
 
 
 def _some(ids: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from r1kit.core.problem import ProblemKind
 from r1kit.core.rollout import FinishReason, Group, Rollout, Verdict
 from r1kit.rewards.format import format_reward, parse_reasoning
 from r1kit.rewards.language import language_share
@@ -15,16 +16,18 @@ def summarise(groups: Sequence[Group], language: str | None = None) -> dict[str,
     """Figures of `groups` by name; one that has no samples is absent.
 
     `pass@1` is the mean over problems of the share of correct samples, `pass@1_stderr` its standard error
-    over problems. With k > 1 samples a problem, `pass@k` (for powers of two, and for k itself) and `cons@k` follow.
-    Rates are shares of all samples; `mean_tokens` counts generated tokens, EOS included. `language_rate` is
+    over problems. With k > 1 samples a problem, `pass@k` (for powers of two, and for k itself) and `cons@k` follow; code
+    has no `cons@k`, since no two programs vote for the same. `runnable_rate` is the share of samples whose code compiles
+    and runs without error; `result/` says how the code of the samples that have some ended. Rates are shares of all samples; `mean_tokens` counts generated tokens, EOS included. `language_rate` is
     the mean share of words in `language`, over the completions whose reasoning has words.
     """
     rollouts = [rollout for group in groups for rollout in group.rollouts]
     if not rollouts:
         return {}
-    figures = _accuracy([group for group in groups if _is_judged(group)])
+    figures = _accuracy([group for group in groups if _is_judged(group)]) | _code_figures(rollouts)
     figures["truncated_rate"] = mean([r.completion.finish_reason is FinishReason.LENGTH for r in rollouts])
-    figures["format_rate"] = mean([format_reward(r.completion.text) for r in rollouts])
+    formats = [format_reward(r.completion.text, g.problem.kind) for g in groups for r in g.rollouts]
+    figures["format_rate"] = mean(formats)
     figures["mean_tokens"] = mean([r.completion.num_tokens for r in rollouts])
     if language is not None:
         shares = [share for r in rollouts if (share := _language_share(r, language)) is not None]
@@ -47,6 +50,19 @@ def count_verdicts(groups: Sequence[Group]) -> Counter[Verdict]:
     return Counter(r.score.verdict for group in groups for r in group.rollouts if r.score.verdict is not None)
 
 
+def count_results(rollouts: Sequence[Rollout]) -> Counter[str]:
+    """How many rollouts' code ended in each way; a completion without code has none."""
+    return Counter(r.score.result for r in rollouts if r.score.result is not None)
+
+
+def _code_figures(rollouts: Sequence[Rollout]) -> dict[str, float]:
+    """Of the samples whose code was judged; empty when there are none."""
+    runnable = [value for r in rollouts if (value := r.score.parts.get("runnable")) is not None]
+    results = count_results(rollouts)
+    figures = {f"result/{name}_rate": count / results.total() for name, count in sorted(results.items())}
+    return {"runnable_rate": mean(runnable), **figures} if runnable else figures
+
+
 def _is_judged(group: Group) -> bool:
     return all(rollout.score.verdict is not None for rollout in group.rollouts)
 
@@ -61,11 +77,12 @@ def _accuracy(groups: Sequence[Group]) -> dict[str, float]:
     num_samples = min(map(len, correct))
     for k in _ks(num_samples):
         figures[f"pass@{k}"] = mean([pass_at_k(len(row), sum(row), k) for row in correct])
-    if num_samples > 1:
-        votes = [
-            majority_is_correct([r.score.extracted for r in g.rollouts], c)
-            for g, c in zip(groups, correct, strict=True)
-        ]
+    votes = [
+        majority_is_correct([r.score.extracted for r in g.rollouts], c)
+        for g, c in zip(groups, correct, strict=True)
+        if g.problem.kind is not ProblemKind.CODE
+    ]
+    if num_samples > 1 and votes:
         figures[f"cons@{num_samples}"] = mean(votes)
     no_answer = [r.score.verdict is Verdict.NO_ANSWER for group in groups for r in group.rollouts]
     figures["no_answer_rate"] = mean(no_answer)

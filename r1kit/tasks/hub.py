@@ -1,4 +1,4 @@
-"""Rows of a data set on the Hugging Face hub, through `datasets`."""
+"""Rows of a data set on the Hugging Face hub: through `datasets`, or as files where that would run a script."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from r1kit.config.data import DataSource
 from r1kit.core.errors import DataError, EnvironmentError_, first_line
+from r1kit.tasks.livecodebench import HUB_ID, read_release
 
 
 def read_hub(source: DataSource) -> Iterator[Mapping[str, Any]]:
@@ -16,6 +17,9 @@ def read_hub(source: DataSource) -> Iterator[Mapping[str, Any]]:
         DataError: there is no such data set, subset, split or revision.
         EnvironmentError_: the hub cannot be reached and the data set is not in the local cache.
     """
+    if source.path == HUB_ID:
+        yield from read_release(source)
+        return
     # Importing datasets takes a second or two, and a run on files never needs it.
     import datasets
     from datasets.exceptions import DatasetNotFoundError, DatasetsError

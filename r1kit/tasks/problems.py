@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from r1kit.config.data import ProblemData
 from r1kit.core.errors import DataError
-from r1kit.core.problem import Problem, ProblemKind
+from r1kit.core.problem import CodeGold, Problem, ProblemKind
+from r1kit.tasks.code import TEST_FIELDS, read_code_gold, with_shown_tests
 from r1kit.tasks.fields import IdRegister, require, row_id, text_in, wrong_type
+from r1kit.tasks.livecodebench import in_own_form
 from r1kit.tasks.rows import Row, read_rows
 
 _MARKED_ONLY: Final = "marked_only"
@@ -29,7 +31,8 @@ class LoadedProblems:
 def load_problems(data: ProblemData) -> LoadedProblems:
     """The problems of a data section, in the order of their rows.
 
-    A row whose problem or gold is empty is left out and counted; a row without the columns is an error.
+    A row whose problem or gold (the tests, of a code problem) is empty is left out and counted; a row without the
+    columns is an error.
 
     Raises:
         DataError: the source or one of its rows cannot be used, or no row is left.
@@ -38,7 +41,7 @@ def load_problems(data: ProblemData) -> LoadedProblems:
     problems: list[Problem] = []
     dropped: Counter[str] = Counter()
     ids = IdRegister()
-    for row in read_rows(data):
+    for row in map(_in_own_form, read_rows(data)):
         problem = _read_problem(row, data)
         reason = _why_unusable(problem, row, data)
         if reason is not None:
@@ -52,11 +55,23 @@ def load_problems(data: ProblemData) -> LoadedProblems:
     return LoadedProblems(problems, dict(dropped), data)
 
 
+def _in_own_form(row: Row) -> Row:
+    try:
+        return replace(row, values=in_own_form(row.values))
+    except ValueError as error:
+        raise DataError(f"{row.place}: its tests cannot be read: {error}") from error
+
+
 def _read_problem(row: Row, data: ProblemData) -> Problem:
     columns = data.columns
     text = text_in(row, columns.problem, _required(row, columns.problem, data, "columns.problem"))
-    kind = _kind(row, columns.kind, "kind" in columns.model_fields_set)
+    kind = _kind(row, data)
     used = {columns.problem, columns.answer, columns.id, columns.kind, _MARKED_ONLY}
+    code: CodeGold | None = None
+    if kind is ProblemKind.CODE:
+        code = read_code_gold(row, text, data)
+        text = with_shown_tests(text, row.values, data.shown_tests)
+        used |= {columns.solution, *TEST_FIELDS}
     return Problem(
         id=row_id(row, columns.id, "id" in columns.model_fields_set),
         problem=text,
@@ -64,12 +79,15 @@ def _read_problem(row: Row, data: ProblemData) -> Problem:
         kind=kind,
         extra={name: value for name, value in row.values.items() if name not in used},
         marked_only=data.marked_only or _is_marked_only(row),
+        code=code,
     )
 
 
 def _why_unusable(problem: Problem, row: Row, data: ProblemData) -> str | None:
     if not problem.problem.strip():
         return "no problem text"
+    if problem.kind is ProblemKind.CODE and problem.code is None:
+        return "no tests"
     if problem.answers or problem.kind is not ProblemKind.MATH:
         return None
     if data.answer_after is not None and row.values[data.columns.answer]:
@@ -81,10 +99,11 @@ def _required(row: Row, column: str, data: ProblemData, option: str) -> object:
     return require(row, column, f"{data.columns.problem} and {data.columns.answer}", option)
 
 
-def _kind(row: Row, column: str, is_asked_for: bool) -> ProblemKind:
+def _kind(row: Row, data: ProblemData) -> ProblemKind:
+    column, is_asked_for = data.columns.kind, "kind" in data.columns.model_fields_set
     value = require(row, column, column, "columns.kind") if is_asked_for else row.values.get(column)
     if value is None:
-        return ProblemKind.MATH
+        return ProblemKind(data.kind)
     known = [kind.value for kind in ProblemKind]
     if value not in known:
         raise wrong_type(row, column, value, f"one of: {', '.join(known)}")
@@ -99,8 +118,10 @@ def _is_marked_only(row: Row) -> bool:
 
 
 def _answers(row: Row, data: ProblemData, kind: ProblemKind) -> tuple[str, ...]:
-    """Accepted answers without surrounding space; empty ones are left away."""
+    """Accepted answers without surrounding space; empty ones are left away. Code has tests instead."""
     column = data.columns.answer
+    if kind is ProblemKind.CODE:
+        return ()
     if kind is not ProblemKind.MATH and column not in row.values:
         return ()
     value = _required(row, column, data, "columns.answer")

@@ -16,6 +16,14 @@ NAMED_PROMPTS: Final = {
         "{problem}\n\nFirst work through this step by step between <think> and </think>. Then give the final "
         "answer, and nothing else, between <answer> and </answer>."
     ),
+    "code": (
+        "{problem}\n\nWrite the solution in Python. At the end, give the whole code, with the imports it needs, in one "
+        "block between ```python and ```."
+    ),
+    "complete_code": (
+        "Complete this Python code:\n\n```python\n{problem}\n```\n\nAt the end, give the whole function, with the "
+        "imports it needs, in one block between ```python and ```."
+    ),
 }
 """User messages that a configuration can name instead of writing them out."""
 

@@ -152,6 +152,7 @@ def _judged(rollout: Rollout) -> dict[str, Any]:
         "reward_parts": dict(score.parts),
         "verdict": score.verdict,
         "extracted": score.extracted,
+        **({} if score.result is None else {"result": score.result}),
         "finish_reason": completion.finish_reason,
         "num_tokens": completion.num_tokens,
     }

@@ -24,6 +24,7 @@ from r1kit.config.data import DataSource, ProblemData, SftColumns
 from r1kit.config.model import ModelConfig
 from r1kit.config.pipeline import PipelineConfig, PipelineStage
 from r1kit.config.rewards import RewardConfig
+from r1kit.config.sandbox import SandboxConfig
 from r1kit.config.schema import FieldPath, dotted, leaves
 from r1kit.config.section import Section
 from r1kit.config.stages import STAGES, EvalTask, GrpoAlgorithm, KeepConfig
@@ -49,6 +50,7 @@ SHORTER = {
     "export": [],
     "grade": [],
     "plan": [],
+    "doctor": [],
     "run": [],
 }
 """By command: flags that make a real run cheap; the last of two equal flags holds."""
@@ -209,6 +211,7 @@ def test_every_flag_that_a_page_names_exists(page: Path) -> None:
         ("data.md", paths_of(DataSource, ("data",)) | paths_of(ProblemData, ("data",)) - {"data.columns"}),
         ("data.md", paths_of(SftColumns, ("data", "columns")) | paths_of(KeepConfig, ("keep",))),
         ("rewards.md", paths_of(RewardConfig, ("rewards",))),
+        ("code.md", paths_of(SandboxConfig, ("sandbox",))),
         ("pipelines.md", set(PipelineConfig.model_fields) | set(PipelineStage.model_fields)),
     ],
 )

@@ -302,4 +302,4 @@ def bash_blocks(page: str) -> list[str]:
 
 
 def without_rate(text: str) -> list[str]:
-    return [re.sub(r"[\d,]+ checks/s", "N checks/s", row).rstrip() for row in text.splitlines()]
+    return [re.sub(r"[\d,.]+ (checks|programs)/s", "N a second", row).rstrip() for row in text.splitlines()]

@@ -51,7 +51,7 @@ CASES: dict[str, tuple[list[str], str]] = {
     ),
     "unknown reward": (
         [*GRPO, "--rewards", "maths"],
-        "unknown reward 'maths'; did you mean math?; there are math, format, language, length and module:function",
+        "unknown reward 'maths'; did you mean math?; there are math, format, language, length, code, runnable and module:function",
     ),
     "misspelt option of a reward": (
         [*GRPO, "--config", "reward_option.yaml"],
@@ -98,7 +98,7 @@ CASES: dict[str, tuple[list[str], str]] = {
     "unknown benchmark": (
         ["eval", "aimee", "--model", BASE, "-o", "out"],
         (
-            "unknown benchmark 'aimee'; one of: aime, math500, gsm8k, arithmetic, or any name with data of your own; "
+            "unknown benchmark 'aimee'; one of: aime, math500, gsm8k, humaneval, mbpp, livecodebench, arithmetic, or any name with data of your own; "
             "did you mean aime?"
         ),
     ),

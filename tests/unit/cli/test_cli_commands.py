@@ -187,7 +187,8 @@ def test_the_help_answers_without_torch_and_the_stages() -> None:
         "    heavy = {'torch', 'transformers', 'peft', 'datasets', 'sympy'} & set(sys.modules)\n"
         "    print('heavy:', sorted(heavy))\n"
     )
-    for arguments in (["--help"], ["grpo", "--help"], ["grpo", *SFT[1:], "--dry-run"], ["--version"]):
+    helps = (["--help"], ["grpo", "--help"], ["doctor", "--help"], ["grade", "--help"])
+    for arguments in (*helps, ["grpo", *SFT[1:], "--dry-run"], ["--version"]):
         command = [sys.executable, "-c", code, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")

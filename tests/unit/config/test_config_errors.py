@@ -90,7 +90,7 @@ def test_an_optional_section_that_is_begun_needs_its_required_fields() -> None:
 def test_a_wrong_prompt_keeps_its_words_and_shows_the_value() -> None:
     values = {**BASE, "data": {"path": "d", "prompt": "boxd"}}
     assert said(GrpoConfig, values) == [
-        "data.prompt: must contain {problem}, or be one of: boxed, think_answer, got 'boxd'"
+        "data.prompt: must contain {problem}, or be one of: boxed, think_answer, code, complete_code, got 'boxd'"
     ]
 
 

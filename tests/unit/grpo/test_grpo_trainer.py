@@ -60,6 +60,8 @@ class ShiftedEngine(TransformersEngine):
 class FixedScorer:
     """Rewards by what is handed to it, and nothing of the answer."""
 
+    code_in_rewards = None
+
     def __init__(self, equal: bool) -> None:
         self.equal, self.calls = equal, 0
 

@@ -131,7 +131,10 @@ def test_a_function_that_fails_is_named_with_its_problem(function: str, message:
     ("reward", "message"),
     [
         ("maht", "unknown reward .maht.; did you mean math"),
-        ("bleu", "unknown reward .bleu.; there are math, format, language, length and module:function"),
+        (
+            "bleu",
+            "unknown reward .bleu.; there are math, format, language, length, code, runnable and module:function",
+        ),
         ({"name": "language", "options": {"langage": "en"}}, "no option .langage.; did you mean language"),
         ({"name": "language", "options": {"language": "fr"}}, "language is 'fr'; it must be en or zh"),
         ({"name": "length", "options": {"buffer": 0}}, "buffer is 0; it must be a whole number in 1..100"),

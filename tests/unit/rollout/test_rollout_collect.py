@@ -16,7 +16,7 @@ from r1kit.core.seeds import derive_seed
 from r1kit.generation import GenerationRequest, build_engine
 from r1kit.models.load import load_policy
 from r1kit.models.policy import Policy
-from r1kit.rollout.collect import collect_groups
+from r1kit.rollout.collect import Scoring, collect_groups
 from r1kit.rollout.progress import shown_on
 from r1kit.rollout.prompts import PromptedProblem, render_problems
 
@@ -45,7 +45,7 @@ def collect(policy: Policy, problems: list[Problem], seed: int = 5, group_size: 
         prompted,
         group_size=group_size,
         sampling=SAMPLING,
-        score=count_characters,
+        scoring=Scoring(count_characters),
         seed=seed,
     )
 
@@ -133,7 +133,7 @@ def test_groups_are_handed_on_in_order_as_soon_as_they_are_whole(policy):
         prompted,
         group_size=2,
         sampling=SAMPLING,
-        score=count_characters,
+        scoring=Scoring(count_characters),
         seed=5,
         on_progress=lambda ended, tokens: seen.append((len(handed), ended)),
         on_group=handed.append,

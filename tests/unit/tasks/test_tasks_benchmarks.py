@@ -28,15 +28,19 @@ def rows(tmp_path: Path) -> str:
     return str(path)
 
 
-def test_each_hub_benchmark_is_pinned_to_a_commit_and_asks_for_a_box() -> None:
+def test_each_hub_benchmark_is_pinned_to_a_commit_and_asks_for_a_box_or_a_block() -> None:
     hub = [benchmark.data for benchmark in BENCHMARKS.values() if benchmark.data is not None]
     assert [data.path for data in hub] == [
         "HuggingFaceH4/aime_2024",
         "HuggingFaceH4/MATH-500",
         "openai/gsm8k",
+        "openai/openai_humaneval",
+        "google-research-datasets/mbpp",
+        "livecodebench/code_generation_lite",
     ]
     assert all(re.fullmatch(r"[0-9a-f]{40}", str(data.revision)) for data in hub)
-    assert all(data.prompt == "boxed" for data in hub)
+    assert [data.prompt for data in hub] == ["boxed"] * 3 + ["complete_code", "code", "code"]
+    assert [data.kind for data in hub] == ["math"] * 3 + ["code"] * 3
 
 
 def test_aime_is_measured_as_in_the_r1_report() -> None:
@@ -91,7 +95,12 @@ def test_braces_of_a_problem_reach_the_message_untouched() -> None:
 def test_a_named_prompt_holds_the_problem_once_and_its_marks(name: str) -> None:
     (message,) = build_messages(PROBLEM, ProblemData(path="x.jsonl", prompt=name))
     assert message.content.count(PROBLEM.problem) == 1
-    marks = {"boxed": ["\\boxed{}"], "think_answer": ["<think>", "</think>", "<answer>", "</answer>"]}[name]
+    marks = {
+        "boxed": ["\\boxed{}"],
+        "think_answer": ["<think>", "</think>", "<answer>", "</answer>"],
+        "code": ["```python and ```"],
+        "complete_code": ["```python and ```"],
+    }[name]
     assert all(mark in message.content for mark in marks)
 
 
