@@ -96,10 +96,13 @@ class Tally:
         self._started = time.monotonic()
         self._results: Counter[str] = Counter()
         self._agreement = Agreement()
+        self._trouble = ""
 
     def add(self, program: Program, judgement: Judgement) -> None:
         """One more."""
         self._results[judgement.result] += 1
+        if judgement.result == "sandbox_error":
+            self._trouble = self._trouble or judgement.detail
         self._agreement.add(program.expected, judgement.has_passed)
 
     def lines(self) -> Iterator[str]:
@@ -110,6 +113,8 @@ class Tally:
         counts = ", ".join(f"{self._results[result]} {result}" for result in Result)
         rate = total / max(time.monotonic() - self._started, 1e-9)
         yield f"{total} programs: {counts}; {rate:,.1f} programs/s"
+        if self._trouble:
+            yield f"warning: the sandbox failed, and these programs were not judged: {self._trouble}"
         yield from self._agreement.lines()
 
 

@@ -12,11 +12,11 @@ class SandboxConfig(Section):
 
     unsafe: bool = False
     """Run code without a jail, where none holds: with limits alone, it can read and write what you can."""
-    test_seconds: float = Field(default=6.0, gt=0)
+    test_seconds: float = Field(default=6.0, gt=0, le=86_400)
     """Longest time for one test, in seconds."""
-    wall_seconds: float = Field(default=12.0, gt=0)
+    wall_seconds: float = Field(default=12.0, gt=0, le=86_400)
     """Longest time for all tests of a completion together, in seconds."""
-    memory_mb: int = Field(default=512, ge=16)
+    memory_mb: int = Field(default=512, ge=16, le=2**20)
     """Most memory of a program, in MiB, beyond what the interpreter itself needs."""
     workers: int | None = Field(default=None, ge=1)
     """Completions that are judged at a time; when left out, one a core."""

@@ -34,13 +34,15 @@ class CodeGold:
 
     `tests` are the judge's (`r1kit.sandbox.judge.tests.Tests`). `solution` is the problem's own, if it has one. Where
     the problem is itself code that is to be gone on with, as in HumanEval, `prompt` is that code and `entry_point` the
-    function that it begins; else both are empty.
+    function that it begins; else both are empty. `prelude` is source that stands before every program, such as the
+    imports that a starter code takes for granted.
     """
 
     tests: Any
     solution: str | None = None
     prompt: str = ""
     entry_point: str = ""
+    prelude: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,4 +68,5 @@ class Registry:
 REGISTRY: Final = Registry()
 close_all = REGISTRY.close_all
 
-os.register_at_fork(after_in_child=REGISTRY.forget_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=REGISTRY.forget_all)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from dataclasses import dataclass, replace
 from functools import cache
@@ -16,6 +17,8 @@ from r1kit.sandbox.probe import WAY_OUT, probe
 from r1kit.sandbox.session import Session
 
 DEFAULT_LIMITS = Limits()
+# A jail takes ten descriptors of this process, and the usual 1024 are few for a machine of many cores.
+MOST_FILES = 65_536
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ def open_sandbox(*, unsafe: bool = False) -> Sandbox:
     set of layers that suffices.
     """
     refuse_other_systems(sys.platform, _machine())
+    _allow_many_files()
     layers = probed()
     if unsafe:
         only_limits = frozenset((LIMITS,))
@@ -72,6 +76,16 @@ def require_sufficient(layers: Layers) -> None:
     if not layers.is_sufficient:
         missing = "; ".join(f"{layer.name}: {layer.detail}" for layer in layers.found if not layer.holds)
         raise SandboxError(f"no sandbox holds on this machine ({missing}); {WAY_OUT}")
+
+
+def _allow_many_files() -> None:
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _machine() -> str:

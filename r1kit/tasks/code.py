@@ -10,11 +10,11 @@ from r1kit.config.data import ProblemData
 from r1kit.core.errors import DataError
 from r1kit.core.problem import CodeGold
 from r1kit.sandbox.judge.tests import Tests, parse, read_tests
-from r1kit.tasks.fields import wrong_type
+from r1kit.tasks.fields import text_in, wrong_type
 from r1kit.tasks.rows import Row
 
 _TESTS: Final = ("tests", "hidden_tests", "test", "test_list")
-TEST_FIELDS: Final = frozenset((*_TESTS, "entry_point", "test_setup_code", "test_imports"))
+TEST_FIELDS: Final = frozenset((*_TESTS, "entry_point", "test_setup_code", "test_imports", "prelude"))
 """The columns that tests are read from. They stay out of `Problem.extra`, which rewards of the user's own see."""
 
 
@@ -38,6 +38,7 @@ def read_code_gold(row: Row, text: str, data: ProblemData) -> CodeGold | None:
         _solution(row, data),
         prompt=text if begins else "",
         entry_point=str(entry_point) if begins else "",
+        prelude=text_in(row, "prelude", values.get("prelude")),
     )
 
 

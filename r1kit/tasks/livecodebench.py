@@ -27,6 +27,15 @@ REVISION: Final = "0fe84c3912ea0c4d4a78037083943e8f0c4dd505"
 DEFAULT_RELEASE: Final = "v6"
 """What release 6 added: problems of 2025, the newest there are."""
 
+PRELUDE: Final = """from typing import *
+from collections import *
+from functools import *
+from heapq import *
+from itertools import *
+import bisect, collections, functools, heapq, itertools, math, random, re, string, sys
+"""
+"""What the site that the functions come from imports by itself; its starter code uses List and Optional."""
+
 _PUBLIC: Final = "public_test_cases"
 _PRIVATE: Final = "private_test_cases"
 _NUM_RELEASES: Final = 6
@@ -76,6 +85,7 @@ def in_own_form(values: Mapping[str, Any]) -> Mapping[str, Any]:
         "kind": "code",
         "problem": _statement(values),
         "tests": tests,
+        **({"prelude": PRELUDE} if values.get("starter_code") else {}),
         **({"level": values["difficulty"]} if values.get("difficulty") else {}),
     }
 

@@ -9,23 +9,29 @@ from typing import Final
 
 from r1kit.rewards.reasoning import parse_reasoning
 
-PYTHON_TAGS: Final = frozenset(("", "python", "python3", "py"))
-# As in CommonMark, what follows backticks on their line holds none; so `code` in a line opens nothing.
-_OPENING: Final = re.compile(r"([ \t]*)(?:(`{3,})([^`]*)|(~{3,})(.*))")
+_PYTHON: Final = re.compile(r"\{?\.?py(thon)?[\d.]*\}?")
+# As in CommonMark, what follows backticks on their line holds none; so `code` in a line opens nothing. Words may stand
+# before a fence that says it is Python: "The answer: ```python".
+_OPENING: Final = re.compile(
+    r"([ \t]*)(?:(?:[^`]*[ \t])?(?=`{3,}py(?:thon)?[\d.]*[ \t]*$))?(?:(`{3,})([^`]*)|(~{3,})(.*))"
+)
 
 
 def extract_code(text: str) -> str | None:
     """The code of a completion, or None when it has none.
 
-    It is the content of the last fenced block of the reply (what follows `</think>`) whose tag is python, python3 or
-    py, or that has no tag. Fences are those of CommonMark: at least three backticks or tildes at the start of a line,
+    It is the content of the last fenced block of the reply (what follows `</think>`) whose tag is python or py,
+    perhaps with a version; of the last one without a tag where none has such a tag, since what a program prints is often shown in a block
+    without one behind it. Fences are those of CommonMark: at least three backticks or tildes at the start of a line,
     closed by a line with at least as many of the same and nothing else; shorter or other fences inside are content.
     Left aside are blocks of other languages, blank ones, and a block that is not closed, as when a completion was
     cut off. Code outside of a fence is not taken. `<answer>` around the reply plays no part.
     """
     reply = parse_reasoning(text).reply.strip().removeprefix("<answer>").removesuffix("</answer>")
-    blocks = [block.content for block in _blocks(reply) if block.tag in PYTHON_TAGS and block.content.strip()]
-    return blocks[-1] if blocks else None
+    blocks = [block for block in _blocks(reply) if block.content.strip()]
+    tagged = [block.content for block in blocks if _PYTHON.fullmatch(block.tag)]
+    candidates = tagged or [block.content for block in blocks if not block.tag]
+    return candidates[-1] if candidates else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,17 @@ def whole_program(code: str, gold: CodeGold) -> str:
     Where the problem is code to be gone on with, that stands before it: a completion may be the whole function, and
     use the problem's imports and helpers, or only what follows the problem's last line.
     """
-    if not gold.prompt:
+    if gold.prompt and not _defines(code, gold.entry_point):
+        return _behind(gold.prelude, f"{gold.prompt.rstrip()}\n{code}")
+    return _behind(gold.prelude, _behind(gold.prompt, code))
+
+
+def _behind(first: str, code: str) -> str:
+    """`code` behind other source; future imports of it go before both, as Python wants them."""
+    if not first:
         return code
-    if not _defines(code, gold.entry_point):
-        return f"{gold.prompt.rstrip()}\n{code}"
     future = "".join(line.rstrip("\n") + "\n" for line in _FUTURE.findall(code))
-    return f"{future}{gold.prompt.rstrip()}\n\n\n{_FUTURE.sub('', code)}"
+    return f"{future}{first.rstrip()}\n\n\n{_FUTURE.sub('', code)}"
 
 
 def _defines(code: str, name: str) -> bool:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping
-from fcntl import F_DUPFD, F_SETFL, fcntl
 from typing import Any
+
+# The parent imports this too, and on Windows has to live to say that there is no sandbox.
+if sys.platform != "win32":
+    from fcntl import F_DUPFD, F_SETFL, fcntl
 
 Read = Callable[[], dict[str, Any] | None]
 Write = Callable[[Mapping[str, Any]], None]
@@ -22,7 +26,11 @@ OUT_OF_THE_WAY = 10
 def settle(request: int, reply: int, control: int) -> None:
     """Give the channels their numbers, keep those of the scratch files free, and close all others."""
     moved = [fcntl(channel, F_DUPFD, OUT_OF_THE_WAY) for channel in (request, reply, control)]
-    for source, number in zip([0, 0, *moved], [*SCRATCH, REQUEST, REPLY, CONTROL], strict=True):
+    # What is set on a descriptor holds for all its copies: this one is no other jail's.
+    empty = os.open("/dev/null", os.O_RDONLY)
+    for source, number in zip(
+        [empty, empty, empty, *moved], [0, *SCRATCH, REQUEST, REPLY, CONTROL], strict=True
+    ):
         os.dup2(source, number)
     os.closerange(CONTROL + 1, os.sysconf("SC_OPEN_MAX"))
 
@@ -39,7 +47,7 @@ def open_scratch(folder: str) -> None:
 
 def reset() -> None:
     """Undo what a life may have set on the pipes it shares with the next one, and forget what it has not read."""
-    for channel in (REQUEST, REPLY, 1, 2):
+    for channel in (REQUEST, REPLY, 0, 1, 2):
         fcntl(channel, F_SETFL, 0)
     os.set_blocking(REQUEST, False)
     try:

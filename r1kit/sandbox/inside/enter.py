@@ -32,7 +32,6 @@ SERVED: dict[str, Serve] = {"attempts": attempts.serve, "worker": worker.serve}
 
 def main(text: str) -> NoReturn:
     """Enter the jail of a plan that is written as JSON, for a process that was started for this one."""
-    sys.argv = [""]
     enter(json.loads(text))
 
 
@@ -42,6 +41,7 @@ def enter(plan: Plan) -> NoReturn:
     try:
         # What comes here is not for us; a life gets its signals back.
         signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
+        sys.argv = ["program.py"]
         os.environ.update(HOME=plan["work"], TMPDIR=plan["work"])
         gc.freeze()
         _close_the_door(plan)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-import resource
+import sys
+
+if sys.platform != "win32":
+    import resource
 
 
 def limit_resources(limits: dict[str, int], base_bytes: int, num_others: int) -> None:

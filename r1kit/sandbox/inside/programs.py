@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import sys
 
 from r1kit.sandbox.inside.encoding import encode
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 FILE_NAME = "<completion>"
+# `site` would bring them, which is not loaded; programs end with them all the same.
+vars(builtins).update(exit=sys.exit, quit=sys.exit)
 
 
 def run_source(source: str, name: str, names: dict[str, Any]) -> dict[str, Any]:
@@ -20,9 +23,9 @@ def run_source(source: str, name: str, names: dict[str, Any]) -> dict[str, Any]:
     module = type(sys)(name)
     sys.modules[name] = module
     namespace = vars(module)
-    namespace.update(names)
+    namespace.update({"__file__": "program.py", **names})
     # Else the future statement of this file would hold in that one.
-    exec(compile(source, FILE_NAME, "exec", dont_inherit=True), namespace)  # noqa: S102
+    exec(compile(source.removeprefix("\ufeff"), FILE_NAME, "exec", dont_inherit=True), namespace)  # noqa: S102
     return namespace
 
 

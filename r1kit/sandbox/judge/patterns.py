@@ -21,23 +21,18 @@ _ZERO: Final = ast.Constant(0.0)
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A call, the views that are taken of its value, and what this is compared with.
+    """A call (or another expression, see `objects`), the views of its value, and what this is compared with.
 
     `expected` and the tolerances are expressions that are still to be evaluated, None where there is no such thing.
     """
 
-    call: ast.Call
+    call: ast.expr
     views: tuple[str, ...] = ()
     relation: Relation = Relation.TRUE
     expected: ast.expr = _ZERO
     rel_tol: ast.expr = _ZERO
     abs_tol: ast.expr = _ZERO
     is_strict: bool = False
-
-    @property
-    def function(self) -> str:
-        """The source of what is called."""
-        return ast.unparse(self.call.func)
 
     def comparison(self, rel_tol: float, abs_tol: float) -> Comparison:
         """The comparison, once the tolerances are known."""
@@ -49,7 +44,11 @@ def match(test: ast.expr, code: AbstractSet[str], shadowed: AbstractSet[str] = f
 
     Views among the `shadowed` names are the test's own functions.
     """
-    reader = _Reader(code, shadowed)
+    return read(test, Reader(code, shadowed))
+
+
+def read(test: ast.expr, reader: Reader) -> Pattern | None:
+    """What a condition says of the values that the reader knows."""
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
         value = reader.value(test.operand)
         return value and replace(value, relation=Relation.FALSE)
@@ -60,9 +59,11 @@ def match(test: ast.expr, code: AbstractSet[str], shadowed: AbstractSet[str] = f
     return reader.value(test)
 
 
-class _Reader:
+class Reader:
+    """Knows what comes from the code under test."""
+
     def __init__(self, code: AbstractSet[str], shadowed: AbstractSet[str]) -> None:
-        self._code = code
+        self.code = code
         self._views = VIEWS.keys() - shadowed
 
     def value(self, node: ast.expr) -> Pattern | None:
@@ -130,10 +131,10 @@ class _Reader:
     def _is_code(self, node: ast.expr) -> bool:
         """A name of the code, or a method of an object that it makes without arguments."""
         if isinstance(node, ast.Name):
-            return node.id in self._code
+            return node.id in self.code
         if isinstance(node, ast.Call):
             return not node.args and not node.keywords and self._is_code(node.func)
         return isinstance(node, ast.Attribute) and self._is_code(node.value)
 
     def _uses(self, *nodes: ast.expr) -> bool:
-        return bool(used(nodes) & self._code)
+        return bool(used(nodes) & self.code)

@@ -112,7 +112,8 @@ def _literals(parts: tuple[Part, ...]) -> dict[int, _Data]:
     for index, part in enumerate(parts):
         if part.pattern is not None:
             try:
-                call, others = _literal_call(part.pattern), _literal_others(part.pattern)
+                call = None if part.is_beside else _literal_call(part.pattern.call)
+                others = _literal_others(part.pattern)
             except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
                 continue
             # An Ellipsis is a literal, too.
@@ -121,9 +122,11 @@ def _literals(parts: tuple[Part, ...]) -> dict[int, _Data]:
     return found
 
 
-def _literal_call(pattern: Pattern) -> Any:
-    args = [ast.literal_eval(node) for node in pattern.call.args]
-    return args, {_keyword(keyword): ast.literal_eval(keyword.value) for keyword in pattern.call.keywords}
+def _literal_call(call: ast.expr) -> Any:
+    if not isinstance(call, ast.Call):
+        raise TypeError("no call")
+    args = [ast.literal_eval(node) for node in call.args]
+    return args, {_keyword(keyword): ast.literal_eval(keyword.value) for keyword in call.keywords}
 
 
 def _keyword(keyword: ast.keyword) -> str:
@@ -172,9 +175,11 @@ def _emissions(splitting: Splitting, wanted: list[int]) -> Iterator[ast.stmt]:
         # Each may fail alone: what follows may not need it, and says so itself where it does.
         yield from map(_attempt, part.before[num_done:])
         num_done = len(part.before)
-        call = ast.Call(_PACK, part.pattern.call.args, part.pattern.call.keywords)
+        call = part.pattern.call
+        if isinstance(call, ast.Call) and not part.is_beside:
+            packed = ast.Call(_PACK, call.args, call.keywords)
+            yield _attempt(_emission(f"call{index}", packed))
         others = ast.Tuple([part.pattern.expected, part.pattern.rel_tol, part.pattern.abs_tol], ast.Load())
-        yield _attempt(_emission(f"call{index}", call))
         yield _attempt(_emission(f"others{index}", others))
 
 
@@ -195,12 +200,12 @@ def _test(splitting: Splitting, part: Part, data: _Data, entry_point: str) -> Te
         return JudgedTest(frame.setup, settled(source), frame.code)
     expected, rel_tol, abs_tol = data.others
     comparison = pattern.comparison(rel_tol, abs_tol)
-    if data.call is not None:
+    if data.call is not None and isinstance(pattern.call, ast.Call):
         args, kwargs = data.call
         return FunctionTest(
             _renamed(pattern.call.func, frame.code), tuple(args), kwargs, expected, comparison
         )
-    needed = needed_for(pattern.call, part.before)
+    needed = list(part.before) if part.is_beside else needed_for(pattern.call, part.before)
     top = needed_for(ast.Module([*needed, ast.Expr(pattern.call)], []), frame.top)
     aliases = "".join(f"{alias} = {name}\n" for alias, name in frame.code.items() if alias != name)
     setup = "\n".join([frame.setup, aliases, ast.unparse(ast.Module([*top, *needed], []))])

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from r1kit.sandbox.judge.names import called, made, modules_among, unresolved, used
+from r1kit.sandbox.judge.objects import steps
 from r1kit.sandbox.judge.patterns import Pattern, match
 from r1kit.sandbox.judge.tests import AssertTests, parse
 
@@ -23,13 +24,14 @@ class Part:
     """One test of a source: `statement`, after the statements that prepare its data.
 
     `pattern` is None where it cannot be split. `is_weak` says that the code under test is asked for what it is
-    compared with.
+    compared with, `is_beside` that the statements have to run where the code is.
     """
 
     statement: ast.stmt | Sequence[ast.stmt]
     before: Sequence[ast.stmt]
     pattern: Pattern | None = None
     is_weak: bool = False
+    is_beside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +72,22 @@ def split(tests: AssertTests) -> Splitting:
         ValueError: the source is not Python.
     """
     frame = _frame(tests)
+    if not _checks(frame):
+        return Splitting(frame, ())
     if used(frame.top) & frame.code.keys():
         return Splitting(frame, (_whole(frame),))
     return Splitting(frame, _parts(frame))
+
+
+def _checks(frame: Frame) -> bool:
+    """Whether anything in the source can fail for what the code returns: an assert, a raise, or a method like assertEqual."""
+    trees = (*parse(frame.setup).body, *frame.top, *frame.body)
+    return any(
+        isinstance(node, ast.Assert | ast.Raise)
+        or (isinstance(node, ast.Attribute) and node.attr.startswith("assert"))
+        for tree in trees
+        for node in ast.walk(tree)
+    )
 
 
 def _frame(tests: AssertTests) -> Frame:
@@ -104,6 +119,11 @@ def _calls(node: ast.stmt, name: str) -> bool:
 def _parts(frame: Frame) -> tuple[Part, ...]:
     code = frame.code.keys()
     shadowed = made([*parse(frame.setup).body, *frame.top, *frame.body])
+    if (of_objects := steps(list(frame.body), code, shadowed)) is not None:
+        return tuple(
+            Part(statement, before, pattern, is_weak=True, is_beside=True)
+            for statement, before, pattern in of_objects
+        )
     parts: list[Part] = []
     before: list[ast.stmt] = []
     touched: set[str] = set()

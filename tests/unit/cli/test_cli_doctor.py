@@ -90,10 +90,10 @@ def layers(*holding: str) -> Layers:
 @pytest.mark.parametrize(
     ("holding", "said"),
     [
-        ((NAMESPACES, LIMITS), "sufficient: namespaces + limits"),
+        ((NAMESPACES, SECCOMP, LIMITS), "sufficient: namespaces + seccomp + limits"),
         (
             (BUBBLEWRAP, LANDLOCK, SECCOMP, LIMITS),
-            "sufficient: bubblewrap + limits, or landlock + seccomp + limits",
+            "sufficient: bubblewrap + seccomp + limits, or landlock + seccomp + limits",
         ),
     ],
 )

@@ -37,6 +37,13 @@ GOLD = CodeGold((), prompt=PROMPT, entry_point="area")
         ("```python\nx = 1\n```\nbetter:\n```python\nx = 2\n```", "x = 2\n"),
         ("```python\nx = 1\n```\nIt prints:\n```text\n1\n```", "x = 1\n"),
         ("```python\nx = 1\n```\n```\n\n```", "x = 1\n"),
+        # One without a tag behind it may be what it prints; among themselves the last counts.
+        ("```python\nx = 1\n```\nOutput:\n```\n1\n```", "x = 1\n"),
+        ("```\nx = 1\n```\nbetter:\n```\nx = 2\n```", "x = 2\n"),
+        ("```python3.12\nx = 1\n```\n```pycon\n>>> x\n```", "x = 1\n"),
+        ("```{python}\nx = 1\n```", "x = 1\n"),
+        ("The answer: ```python\nx = 1\n```", "x = 1\n"),
+        ("It is ``` then\nx = 1\n```", None),
         # Only what follows the thinking.
         ("<think>```python\nx = 1\n```</think>\n```python\nx = 2\n```", "x = 2\n"),
         ("<think>\n```python\nx = 1\n```\n</think>\nIt is 1.", None),
@@ -109,3 +116,15 @@ def test_the_reply_to_a_code_problem_may_be_code_in_the_format() -> None:
     assert format_reward("<think>a</think>\n```python\nx = ", ProblemKind.CODE) == 0.0
     assert format_reward("<think>a</think><answer>```python\nx = 1\n```</answer>", ProblemKind.CODE) == 1.0
     assert format_reward("```python\nx = 1\n```", ProblemKind.CODE) == 0.0
+
+
+def test_a_prelude_stands_before_the_code_and_behind_future_imports() -> None:
+    gold = CodeGold((), prelude="from typing import *\n")
+    code = "from __future__ import annotations\ndef f(a: List[int]): return a"
+    program = whole_program(code, gold)
+    assert program.startswith("from __future__ import annotations\nfrom typing import *\n")
+    names: dict[str, object] = {}
+    exec(compile(program, "program", "exec"), names)
+    assert names["f"]([1]) == [1]  # type: ignore[operator]
+    both = CodeGold((), prelude="import math\n", prompt=PROMPT, entry_point="area")
+    assert whole_program("    return n * n\n", both).index("import math") < program.index("def")

@@ -223,3 +223,25 @@ def test_processes_are_counted_apart_by_newer_kernels_in_namespaces_only() -> No
         ({SECCOMP}, "6.18.44"),
     ):
         assert num_others(layers, release) > 512
+
+
+AS_ON_WINDOWS = """
+import os, subprocess, sys
+import lark, mpmath, r1kit.config.stages  # what is loaded before knows the real system
+sys.platform = "win32"
+sys.modules.update(fcntl=None, resource=None)
+del os.register_at_fork
+import r1kit.rewards.compose, r1kit.tasks.problems
+from r1kit.sandbox import open_sandbox
+try:
+    open_sandbox()
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+def test_where_the_modules_of_posix_are_missing_the_refusal_is_as_clear() -> None:
+    done = subprocess.run([sys.executable, "-c", AS_ON_WINDOWS], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(
+        "SandboxError untrusted code runs on Linux only, and this is Windows; use WSL 2"
+    )

@@ -213,3 +213,13 @@ def test_many_lives_follow_each_other_whatever_the_timing(sandbox: Sandbox) -> N
             outcome = session.renew()
             assert outcome is not None
             assert (outcome.ending, outcome.stdout) == (Ending.EXITED, b"x" if number % 3 else b"")
+
+
+def test_what_is_set_on_a_descriptor_reaches_no_other_jail(sandbox: Sandbox) -> None:
+    with sandbox.start() as session:
+        assert ask(session, "import os\nfor fd in (0, 1, 2, 5, 6): os.set_blocking(fd, False)") == {
+            "loaded": True
+        }
+    with sandbox.start() as another:
+        look = "import os; assert all(map(os.get_blocking, (0, 1, 2, 5, 6)))"
+        assert ask(another, look) == {"loaded": True}

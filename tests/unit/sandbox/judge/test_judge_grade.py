@@ -48,7 +48,7 @@ def test_a_wrong_function_fails_and_runs(sandbox: Sandbox) -> None:
         ("def g(x): return 2 * x", "NameError: name 'f' is not defined"),
         ("def f(): return 2", "TypeError: f() takes 0 positional arguments but 1 was given"),
         ("def f(x): return 2 * x\nraise KeyError(7)", "KeyError: 7"),
-        ("def f(x): return 2 * x\nexit()", "NameError: name 'exit' is not defined"),
+        ("def f(x): return 2 * x\nexit()", "SystemExit"),
         ("raise SystemExit(0)", "SystemExit: 0"),
         ("def f(x): raise KeyboardInterrupt", "KeyboardInterrupt"),
         ("def f(x): import sys; sys.exit()", "SystemExit"),
@@ -425,3 +425,17 @@ def test_numbers_of_one_hash_are_not_put_into_a_set(sandbox: Sandbox) -> None:
 def test_what_the_code_says_does_not_steer_a_terminal(sandbox: Sandbox) -> None:
     source = "def f(x): raise ValueError('\x1b]0;mine\x07 \u202e \u00e9')"
     assert judge(sandbox, source, DOUBLE).detail == "ValueError: \\x1b]0;mine\\x07 \\u202e \u00e9"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "print(1)\nexit()",
+        "print(1)\nquit(0)",
+        "\ufeffprint(1)",
+        "import sys\nprint(len(sys.argv))",
+        "print(int(__file__.endswith('.py')))",
+    ],
+)
+def test_a_program_finds_what_programs_find(sandbox: Sandbox, source: str) -> None:
+    assert judge(sandbox, source, (StdioTest("", "1"),)).result is Result.PASSED

@@ -95,7 +95,7 @@ def test_a_view_that_the_test_defines_itself_is_none() -> None:
 def test_a_method_of_an_object_made_without_arguments_is_one_call() -> None:
     pattern = match(ast.parse("Solution().add(1) == 2", mode="eval").body, {"Solution"})
     assert pattern is not None
-    assert pattern.function == "Solution().add"
+    assert ast.unparse(pattern.call) == "Solution().add(1)"
 
 
 def kinds(tests: AssertTests) -> str:
@@ -162,3 +162,15 @@ def test_code_may_have_the_name_of_a_builtin_function() -> None:
 
 def test_code_may_have_the_name_of_a_module() -> None:
     assert split(AssertTests("assert calendar(1) == 3")).frame.code == {"calendar": "calendar"}
+
+
+@pytest.mark.parametrize(
+    "tests",
+    [
+        AssertTests("print(f(1))"),
+        AssertTests("def check(candidate):\n    candidate(1)", "f"),
+        AssertTests("def check(candidate):\n    for n in range(3):\n        candidate(n)", "f"),
+    ],
+)
+def test_a_call_without_anything_that_can_fail_is_no_test(tests: AssertTests) -> None:
+    assert split(tests).parts == ()
