@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class CodeConfig(Section):
     """What decides how programs are run."""
 
-    sandbox: SandboxConfig = SandboxConfig(test_seconds=10.0, wall_seconds=60.0)
+    sandbox: SandboxConfig = SandboxConfig(test_seconds=10.0, wall_seconds=60.0, stop_at_timeout=False)
     """How the code is run."""
 
 
@@ -148,7 +148,14 @@ def _judgements(rows: Rows[Program], config: SandboxConfig) -> Generator[Judgeme
         print("warning: --sandbox.unsafe: code is run without a jail, with limits alone", file=sys.stderr)
     items = ((program.source or "", program.tests) for program in rows)
     try:
-        yield from judge_many(sandbox, items, config.workers, judge.limits, test_seconds=config.test_seconds)
+        yield from judge_many(
+            sandbox,
+            items,
+            config.workers,
+            judge.limits,
+            test_seconds=config.test_seconds,
+            stop_at_timeout=config.stop_at_timeout,
+        )
     except ValueError as error:
         # Tests that cannot be read show only when they are prepared.
         raise DataError(f"{rows.unanswered[0].place}: {error}") from error

@@ -114,13 +114,27 @@ class CodeJudge:
             future = self._pool.submit(self._judge, self._stoppable, gold, code)
             self._entries.pop(key, None)
             self._entries[key] = _Entry(gold, future)
-            if len(self._entries) > MOST_REMEMBERED:
-                self._entries.pop(next(iter(self._entries)))
+            self._forget_the_oldest()
             return future
+
+    def _forget_the_oldest(self) -> None:
+        """Those that are done; one that still waits is asked for again, and would be run twice."""
+        while len(self._entries) > MOST_REMEMBERED:
+            oldest = next(iter(self._entries))
+            if not self._entries[oldest].future.done():
+                return
+            del self._entries[oldest]
 
     def _judge(self, stoppable: Stoppable, gold: CodeGold, code: str) -> Judgement:
         program = whole_program(code, gold)
-        return judge(stoppable, program, gold.tests, self.limits, test_seconds=self.config.test_seconds)
+        return judge(
+            stoppable,
+            program,
+            gold.tests,
+            self.limits,
+            test_seconds=self.config.test_seconds,
+            stop_at_timeout=self.config.stop_at_timeout,
+        )
 
 
 def _has_failed(future: Future[Judgement]) -> bool:

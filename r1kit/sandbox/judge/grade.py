@@ -32,11 +32,13 @@ def judge(
     limits: Limits = LIMITS,
     *,
     test_seconds: float = TEST_SECONDS,
+    stop_at_timeout: bool = False,
 ) -> Judgement:
     """What becomes of `source` under the tests of its problem.
 
     All tests run in one jailed process, until one of them ends it; the next test then gets a new one. Each may take
-    `test_seconds`, all together `limits.wall_seconds`; the tests that this leaves no time for are TIMED_OUT.
+    `test_seconds`, all together `limits.wall_seconds`; the tests that this leaves no time for are TIMED_OUT. With
+    `stop_at_timeout` so are all tests after one that took too long: a loop in one is often a loop in each.
 
     Raises:
         ValueError: the tests themselves are not Python.
@@ -45,7 +47,7 @@ def judge(
         prepared = prepare(sandbox, tests)
         limits = _with_room(limits, prepared)
         with Code(sandbox, source, limits) as code:
-            return _Judge(sandbox, code, limits, test_seconds).judge(prepared)
+            return _Judge(sandbox, code, limits, test_seconds).judge(prepared, stop_at_timeout)
     except (SandboxError, OSError) as error:
         # Whatever is lacking, the code did not cause it.
         return sum_up((TestResult(Result.SANDBOX_ERROR, str(error)),))
@@ -90,11 +92,15 @@ class _Judge:
         self._limits = limits
         self._seconds = seconds
 
-    def judge(self, prepared: Prepared) -> Judgement:
+    def judge(self, prepared: Prepared, stop_at_timeout: bool) -> Judgement:
         results: list[TestResult] = []
         for test in prepared.tests:
             results.append(self._result(test))
             if results[-1].result is Result.SANDBOX_ERROR:
+                break
+            if stop_at_timeout and results[-1].result is Result.TIMED_OUT:
+                left = len(prepared.tests) - len(results)
+                results += [TestResult(Result.TIMED_OUT, "not run: a test before it took too long")] * left
                 break
         # The code need not be tested to be found to run.
         loads = bool(results) or self._loads()

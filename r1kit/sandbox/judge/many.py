@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import queue
 import threading
@@ -26,6 +27,7 @@ def judge_many(
     limits: Limits = LIMITS,
     *,
     test_seconds: float = TEST_SECONDS,
+    stop_at_timeout: bool = False,
 ) -> Iterator[Judgement]:
     """The judgement on each (source, tests), in their order and as soon as it is there.
 
@@ -40,12 +42,16 @@ def judge_many(
     pool = ThreadPoolExecutor(workers, thread_name_prefix="judge")
     ready: queue.Queue[Future[Judgement] | None] = queue.Queue(2 * workers)
 
+    judged = functools.partial(
+        judge, stoppable, limits=limits, test_seconds=test_seconds, stop_at_timeout=stop_at_timeout
+    )
+
     def feed() -> None:
         # A thread of its own: the items may come from someone who waits for the judgement on the last one.
         last: Future[Judgement] | None = None
         try:
             for source, tests in items:
-                ready.put(pool.submit(judge, stoppable, source, tests, limits, test_seconds=test_seconds))
+                ready.put(pool.submit(judged, source, tests))
         except BaseException as error:  # noqa: BLE001  # the caller's own, who gets it back
             last = Future()
             last.set_exception(error)

@@ -90,6 +90,8 @@ def _check(reply: Mapping[str, Any]) -> None:
         kept = decode([reply[name] for name in _KEPT])
     except (KeyError, ValueError) as error:
         raise EndedError(Result.KILLED, "its reply is no value: it broke the protocol") from error
+    if not isinstance(kept[1], list) or not isinstance(kept[2], dict):
+        raise EndedError(Result.KILLED, "its reply has no arguments: it broke the protocol")
     if has_opaque(kept):
         raise EndedError(Result.FAILED, "it gave what is no plain data, or put it into its arguments")
 

@@ -20,7 +20,7 @@ from r1kit.rewards.code.judge import CodeJudge
 from r1kit.rewards.compose import Scorer, build_scorer, judge
 from r1kit.sandbox import Limits, Sandbox, Session, open_sandbox
 from r1kit.sandbox.judge.results import Judgement
-from r1kit.sandbox.judge.tests import Tests, read_tests
+from r1kit.sandbox.judge.tests import FunctionTest, Tests, read_tests
 from r1kit.sandbox.registry import REGISTRY
 
 CONFIG = SandboxConfig(test_seconds=0.5, wall_seconds=2.0)
@@ -315,3 +315,18 @@ def test_a_judgement_holds_for_its_gold_and_not_for_another_at_the_same_address(
         results.append(code.judgement(gold, RIGHT))
         del gold
     assert [one.has_passed for one in results] == [True, False, True, False]
+
+
+def test_what_waits_is_not_forgotten_and_run_twice(
+    counted: Sandboxes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "MOST_REMEMBERED", 4)
+    judge_ = CodeJudge(SandboxConfig(workers=1))
+    problem = problem_of((FunctionTest("f", (1,), {}, 2),))
+    assert problem.code is not None
+    codes = [f"def f(x): return {n}" for n in range(12)]
+    judge_.start(problem, [completion(code) for code in codes])
+    judgements = judge_.judgements([(problem.code, code + "\n") for code in sorted(codes)])
+    assert [judgement.has_passed for judgement in judgements].count(True) == 1
+    assert counted.num_started == 12
+    judge_.stop()

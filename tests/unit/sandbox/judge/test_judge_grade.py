@@ -439,3 +439,13 @@ def test_what_the_code_says_does_not_steer_a_terminal(sandbox: Sandbox) -> None:
 )
 def test_a_program_finds_what_programs_find(sandbox: Sandbox, source: str) -> None:
     assert judge(sandbox, source, (StdioTest("", "1"),)).result is Result.PASSED
+
+
+def test_after_a_test_that_takes_too_long_the_others_can_be_left_out(sandbox: Sandbox) -> None:
+    source = "def f(x):\n    while x == 1: pass\n    return 2 * x"
+    tests = (DOUBLE[1], *DOUBLE)
+    whole = judge(sandbox, source, tests, test_seconds=0.3)
+    short = judge(sandbox, source, tests, test_seconds=0.3, stop_at_timeout=True)
+    assert results(whole) == ["passed", "timed_out", "passed", "passed"]
+    assert results(short) == ["passed", "timed_out", "timed_out", "timed_out"]
+    assert whole.result is short.result is Result.TIMED_OUT
