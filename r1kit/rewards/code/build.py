@@ -51,28 +51,41 @@ def build_runnable(judge: CodeJudge, /) -> RewardFunction:
 
 def code_part(judge: CodeJudge, problem: Problem, completion: Completion, *, by_share: bool = False) -> Part:
     """Whether the completion's code is right, with its verdict, the code and how it ended."""
-    if problem.code is None:
-        return Part(None)
-    code = extract_code(completion.text)
-    if code is None:
-        return Part(0.0, Verdict.NO_ANSWER)
-    judgement = judge.judgement(problem.code, code)
-    result = str(judgement.result)
-    if judgement.result is Result.SANDBOX_ERROR:
-        return Part(None, None, code, result)
-    return Part(_value(judgement, by_share=by_share), verdict_of(judgement), code, result)
+
+    def of(judgement: Judgement, code: str, result: str) -> Part:
+        return Part(_value(judgement, by_share=by_share), verdict_of(judgement), code, result)
+
+    return _part(judge, problem, completion, of, without_code=Part(0.0, Verdict.NO_ANSWER))
 
 
 def runnable_part(judge: CodeJudge, problem: Problem, completion: Completion) -> Part:
     """Whether the completion's code runs; it says nothing of whether it is right."""
+
+    def of(judgement: Judgement, _: str, result: str) -> Part:
+        return Part(float(judgement.runs), result=result)
+
+    return _part(judge, problem, completion, of, without_code=Part(0.0))
+
+
+def _part(
+    judge: CodeJudge,
+    problem: Problem,
+    completion: Completion,
+    of: Callable[[Judgement, str, str], Part],
+    *,
+    without_code: Part,
+) -> Part:
+    """What `of` makes of the judgement on the code; no value for another kind of problem and where it cannot be judged."""
     if problem.code is None:
         return Part(None)
     code = extract_code(completion.text)
     if code is None:
-        return Part(0.0)
+        return without_code
     judgement = judge.judgement(problem.code, code)
     result = str(judgement.result)
-    return Part(None if judgement.result is Result.SANDBOX_ERROR else float(judgement.runs), result=result)
+    if judgement.result is Result.SANDBOX_ERROR:
+        return Part(None, None, code, result)
+    return of(judgement, code, result)
 
 
 def verdict_of(judgement: Judgement) -> Verdict:

@@ -1,4 +1,4 @@
-"""A completion against the tests of its problem: `judge` for one, `check_reference` for a problem's own solution."""
+"""A completion against the tests of its problem."""
 
 from __future__ import annotations
 
@@ -51,30 +51,6 @@ def judge(
     except (SandboxError, OSError) as error:
         # Whatever is lacking, the code did not cause it.
         return sum_up((TestResult(Result.SANDBOX_ERROR, str(error)),))
-
-
-def check_reference(
-    sandbox: Starter,
-    source: str,
-    tests: Tests,
-    limits: Limits = LIMITS,
-    *,
-    test_seconds: float = TEST_SECONDS,
-) -> str | None:
-    """None when a problem's own solution passes its tests, else why not; such a problem can teach nothing.
-
-    Raises:
-        SandboxError: that cannot be said, since the sandbox failed.
-    """
-    try:
-        judgement = judge(sandbox, source, tests, limits, test_seconds=test_seconds)
-    except ValueError as error:
-        return f"its tests cannot be read: {error}"
-    if judgement.result is Result.SANDBOX_ERROR:
-        raise SandboxError(f"a problem's own solution could not be run: {judgement.detail}")
-    if judgement.has_passed:
-        return None
-    return f"its own solution does not pass ({judgement.result}: {judgement.detail})"
 
 
 def _with_room(limits: Limits, prepared: Prepared) -> Limits:

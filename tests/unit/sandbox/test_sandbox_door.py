@@ -57,6 +57,7 @@ def found(*names: str) -> Layers:
 )
 def test_these_sets_are_sufficient(names: tuple[str, ...]) -> None:
     require_sufficient(found(*names))
+    assert found(*names).is_sufficient
 
 
 @pytest.mark.parametrize(

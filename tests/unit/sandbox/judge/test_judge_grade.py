@@ -7,7 +7,7 @@ import pytest
 from r1kit.core.errors import SandboxError
 from r1kit.sandbox import Limits, Sandbox, Session
 from r1kit.sandbox.judge.compare import Comparison, is_as_expected
-from r1kit.sandbox.judge.grade import check_reference, judge, shown
+from r1kit.sandbox.judge.grade import judge, shown
 from r1kit.sandbox.judge.results import Judgement, Result, TestResult, sum_up
 from r1kit.sandbox.judge.tests import AssertTests, FunctionTest, StdioTest, Tests, read_tests
 
@@ -377,19 +377,6 @@ class Refusing:
 def test_what_cannot_be_judged_is_no_wrong_answer(tests: Tests) -> None:
     judgement = judge(Refusing(), "def f(x): return 2 * x", tests)
     assert (judgement.result, judgement.detail) == (Result.SANDBOX_ERROR, "no more processes")
-    with pytest.raises(SandboxError, match="no more processes"):
-        check_reference(Refusing(), "def f(x): return 2 * x", tests)
-
-
-def test_a_reference_says_why_it_is_of_no_use(sandbox: Sandbox) -> None:
-    assert check_reference(sandbox, "def f(x): return 2 * x", DOUBLE) is None
-    assert check_reference(sandbox, "def f(x): return 2", DOUBLE) == (
-        "its own solution does not pass (failed: gave 2; wanted: == 4)"
-    )
-    assert check_reference(sandbox, "def f(x): return 2", check("pass")) == (
-        "its own solution does not pass (failed: there is no test)"
-    )
-    assert "cannot be read" in str(check_reference(sandbox, "", AssertTests("assert f(")))
 
 
 def test_one_test_that_could_not_be_judged_spoils_the_whole() -> None:
