@@ -96,3 +96,55 @@ class SftData(DataSource):
 
     columns: SftColumns = SftColumns()
     """Column names, when they differ from r1kit's."""
+
+
+class PreferenceColumns(Section):
+    """Names of the columns that hold a preference pair."""
+
+    prompt: str = "prompt"
+    """The user message, or a list of messages; not needed where chosen and rejected are whole conversations."""
+    chosen: str = "chosen"
+    """The better reply: a text, or a conversation that ends with it."""
+    rejected: str = "rejected"
+    """The worse reply to the same prompt."""
+    margin: str = "margin"
+    """By how much the better reply is better; rows may go without."""
+    id: str = "id"
+    """A unique name; rows without one are numbered."""
+
+
+PreferenceLayout = Literal[
+    "auto", "pairs", "ultrafeedback_binarized", "hh_rlhf", "safe_rlhf_helpful", "safe_rlhf_harmless"
+]
+_LAYOUTS: Final[dict[str, PreferenceLayout]] = {
+    "huggingfaceh4/ultrafeedback_binarized": "ultrafeedback_binarized",
+    "anthropic/hh-rlhf": "hh_rlhf",
+}
+_SAFE_RLHF: Final = "pku-alignment/pku-saferlhf"
+
+
+class PreferenceData(DataSource):
+    """Pairs of replies to one prompt, of which one is preferred."""
+
+    columns: PreferenceColumns = PreferenceColumns()
+    """Column names, when they differ from r1kit's."""
+    layout: PreferenceLayout = "auto"
+    """How a row holds a pair; auto goes by the hub id, and is pairs for everything else."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_up(cls, values: Any) -> Any:
+        values = {"path": values} if isinstance(values, str) else values
+        if not isinstance(values, dict):
+            return values
+        name = str(values.get("path", "")).lower()
+        layout = values.get("layout", "auto")
+        if layout == "auto" and name.startswith(_SAFE_RLHF):
+            raise ValueError(
+                f"{values['path']} says which reply is better and which is safer; set layout to safe_rlhf_helpful "
+                "or safe_rlhf_harmless"
+            )
+        layout = _LAYOUTS.get(name, "pairs") if layout == "auto" else layout
+        # UltraFeedback has no split called train.
+        split = {"split": "train_prefs"} if layout == "ultrafeedback_binarized" else {}
+        return {**split, **values, "layout": layout}

@@ -13,6 +13,11 @@ DEFAULT_LEARNING_RATES: Final = {
     ("sft", "full"): 1e-5,
     ("grpo", "lora"): 1e-5,
     ("grpo", "full"): 1e-6,
+    ("ppo", "lora"): 1e-5,
+    ("ppo", "full"): 1e-6,
+    ("value", "lora"): 1e-4,
+    ("value", "full"): 1e-5,
+    ("reward-model", "lora"): 2e-4,
 }
 """By stage and tuning kind: an adapter takes about ten times the rate of full fine-tuning."""
 

@@ -13,13 +13,14 @@ from operator import add
 import torch
 from torch import Tensor
 
-from r1kit.config.stages import GrpoConfig
-from r1kit.grpo.batch import MicroBatch, RlBatch, RlRow, objective_of, slice_rows
-from r1kit.grpo.passes import by_row, forward, reference_logprobs
-from r1kit.grpo.self_check import gap_metrics
+from r1kit.config.rl import GrpoConfig
+from r1kit.grpo.batch import RlBatch, objective_of
 from r1kit.models.policy import Policy
 from r1kit.objectives.grpo import GrpoLoss, grpo_loss
 from r1kit.objectives.grpo_sums import GrpoSums
+from r1kit.rl.passes import by_row, forward, reference_logprobs
+from r1kit.rl.rows import MicroBatch, RlRow, slice_rows
+from r1kit.rl.self_check import gap_metrics
 from r1kit.training.forward import unflatten
 from r1kit.training.optimizer import Optimizer, StepStats
 from r1kit.training.recovery import MicroBatchSize

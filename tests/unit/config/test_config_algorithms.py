@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from r1kit.cli.main import app
 from r1kit.config.algorithms import PRESET_REWARDS, PRESETS
 from r1kit.config.load import dump, validate
-from r1kit.config.stages import GrpoAlgorithm, GrpoConfig
+from r1kit.config.rl import GrpoAlgorithm, GrpoConfig
 from r1kit.config.yaml_file import load_yaml
 from r1kit.core.errors import ConfigError
 

@@ -8,8 +8,9 @@ import pytest
 
 from r1kit.config.load import parse
 from r1kit.config.pipeline import PipelineConfig
+from r1kit.config.rl import GrpoConfig
 from r1kit.config.section import Section
-from r1kit.config.stages import EvalConfig, GrpoConfig, SftConfig
+from r1kit.config.stages import EvalConfig, SftConfig
 
 BASE: dict[str, Any] = {"model": "m", "data": "d.jsonl", "output": "o"}
 
@@ -102,7 +103,7 @@ def test_entries_of_a_list_are_named_by_their_index() -> None:
 def test_an_unknown_stage_of_a_pipeline_is_told_with_the_known_ones() -> None:
     values = {"name": "x", "output": "o", "model": "m", "stages": [{"id": "a", "stage": "grop"}]}
     assert said(PipelineConfig, values) == [
-        "stages[0].stage: unknown stage 'grop'; one of: sft, grpo, reject-sample, eval, export"
+        "stages[0].stage: unknown stage 'grop'; one of: sft, grpo, ppo, reward-model, reject-sample, eval, export"
     ]
 
 

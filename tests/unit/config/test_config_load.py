@@ -11,8 +11,9 @@ import pytest
 
 from r1kit.config.load import complete, dump, merge, validate
 from r1kit.config.pipeline import PipelineConfig
+from r1kit.config.rl import GrpoConfig
 from r1kit.config.sampling import SamplingConfig
-from r1kit.config.stages import STAGES, EvalConfig, GrpoConfig, RejectSampleConfig, SftConfig
+from r1kit.config.stages import STAGES, EvalConfig, RejectSampleConfig, SftConfig
 from r1kit.core.errors import ConfigError
 
 GRPO: dict[str, Any] = {"model": "org/base", "data": "train.jsonl", "output": "runs/x"}

@@ -7,12 +7,13 @@ from itertools import islice
 
 import pytest
 
-from r1kit.config.stages import GrpoAlgorithm
+from r1kit.config.rl import GrpoAlgorithm
 from r1kit.core.problem import Problem
 from r1kit.core.rollout import Completion, FinishReason, Group, Rollout, Score
 from r1kit.grpo.batch import build_batch, has_signal
-from r1kit.grpo.collect import Collected, ProblemStream, collect_step
-from r1kit.grpo.metrics import rollout_metrics
+from r1kit.grpo.collect import Collected, collect_step
+from r1kit.grpo.metrics import batch_metrics
+from r1kit.rl.stream import ProblemStream
 from r1kit.rollout.prompts import PromptedProblem
 from r1kit.training.sampler import shuffled_batches
 
@@ -107,13 +108,13 @@ def test_replaced_groups_stay_in_the_figures_and_are_counted():
     settings = algorithm(resample_groups=True)
     collected = collect_step(Sampler(set(range(20)) - set(first[1:])), stream, settings)
     batch = build_batch(collected.groups, settings, 8)
-    metrics = rollout_metrics(collected, batch, settings)
+    metrics = batch_metrics(collected, batch, settings)
     assert metrics["group/num_discarded"] == 2
     assert metrics["group/num_missing"] == 0
     assert metrics["group/no_signal_rate"] == pytest.approx(2 / 5)
     # three groups of 1 and 0, two of 0 and 0
     assert metrics["reward/mean"] == pytest.approx(0.3)
-    assert "group/num_discarded" not in rollout_metrics(Collected(collected.groups), batch, algorithm())
+    assert "group/num_discarded" not in batch_metrics(Collected(collected.groups), batch, algorithm())
 
 
 @pytest.mark.parametrize(
@@ -138,7 +139,7 @@ def test_truncated_completions_count_in_the_baseline_and_not_in_the_loss():
     assert [row.index for row in batch.rows] == [0, 2, 3]
     assert [row.advantage for row in batch.rows] == pytest.approx([0.65, -0.35, 0.05])
     assert (batch.normalizer.num_sequences, batch.normalizer.num_tokens, batch.num_masked) == (3, 6, 1)
-    metrics = rollout_metrics(Collected([group]), batch, settings)
+    metrics = batch_metrics(Collected([group]), batch, settings)
     assert metrics["rollout/num_masked"] == 1
     unmasked = build_batch([group], algorithm(group_size=4), 8)
     assert (len(unmasked.rows), unmasked.num_masked, unmasked.normalizer.num_sequences) == (4, 0, 4)

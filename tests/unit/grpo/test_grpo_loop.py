@@ -14,13 +14,13 @@ from safetensors.torch import load_file
 
 from r1kit.config.load import validate
 from r1kit.config.model import ModelConfig
-from r1kit.config.stages import GrpoConfig
+from r1kit.config.rl import GrpoConfig
 from r1kit.core.errors import ConfigError, DataError, ModelError
 from r1kit.core.jsonl import read_jsonl
 from r1kit.core.problem import Message
 from r1kit.grpo import run
-from r1kit.grpo.metrics import last_tenth
 from r1kit.models.load import load_policy
+from r1kit.rl.metrics import last_tenth
 
 DATA = Path(__file__).parents[3] / "data"
 BASE = str(DATA / "tiny_base")

@@ -13,7 +13,7 @@ from test_grpo_update import groups, make_config
 from tiny_models import write_tiny_model
 
 import r1kit.training.forward
-from r1kit.config.stages import GrpoConfig
+from r1kit.config.rl import GrpoConfig
 from r1kit.core.errors import EnvironmentError_
 from r1kit.grpo.batch import build_batch
 from r1kit.grpo.update import update_policy

@@ -19,15 +19,19 @@ from r1kit.core.problem import Problem
 from r1kit.core.rollout import Completion, Score
 from r1kit.generation.engine import GenerationRequest, OnGroup, OnProgress
 from r1kit.generation.transformers_engine import TransformersEngine
-from r1kit.grpo.batch import RlRow, build_batch, scored_rows
-from r1kit.grpo.collect import ProblemStream
-from r1kit.grpo.passes import measured_logprobs, reference_logprobs, summed_kl
-from r1kit.grpo.self_check import STEPS_BETWEEN_WORDS, SamplingGapAlarm, gap_metrics
+from r1kit.grpo.batch import build_batch
 from r1kit.grpo.trainer import GrpoTrainer
-from r1kit.grpo.worst_case import worst_case_batch
 from r1kit.models.policy import Policy
 from r1kit.ops.trees import Tree
+from r1kit.rl.loop import Workshop
+from r1kit.rl.passes import measured_logprobs, reference_logprobs, summed_kl
+from r1kit.rl.reward_watch import RewardWatch
+from r1kit.rl.rows import RlRow, scored_rows
+from r1kit.rl.self_check import STEPS_BETWEEN_WORDS, SamplingGapAlarm, gap_metrics
+from r1kit.rl.stream import ProblemStream
+from r1kit.rl.worst_case import worst_case_rows
 from r1kit.rollout.prompts import PromptedProblem
+from r1kit.rollout.rewarding import Rewarder
 from r1kit.tracking.tracker import Tracker
 from r1kit.training.optimizer import Optimizer
 from r1kit.training.recovery import MicroBatchSize
@@ -60,7 +64,7 @@ class ShiftedEngine(TransformersEngine):
 class FixedScorer:
     """Rewards by what is handed to it, and nothing of the answer."""
 
-    code_in_rewards = None
+    code_in_rewards, waits_for_round = None, False
 
     def __init__(self, equal: bool) -> None:
         self.equal, self.calls = equal, 0
@@ -104,17 +108,19 @@ def make(policy: Policy, folder: Path, tmp_path: Path) -> Iterator[Make]:
             )
             said: list[str] = []
             scorer: Any = FixedScorer(equal)
-            trainer = GrpoTrainer(
-                config,
+            workshop = Workshop(
                 policy,
                 engine,
-                scorer,
-                Optimizer(policy.trainable_parameters(), config.optim, learning_rate=1e-6, num_steps=50),
+                Rewarder(scorer),
                 tracker,
                 MicroBatchSize(1000, said.append),
                 SamplingGapAlarm(config.max_sampling_gap, said.append),
+                RewardWatch({}, said.append),
             )
-            return trainer, said
+            optimizer = Optimizer(
+                policy.trainable_parameters(), config.optim, learning_rate=1e-6, num_steps=50
+            )
+            return GrpoTrainer(config, workshop, optimizer), said
 
         yield trainer_of
 
@@ -174,7 +180,7 @@ def test_the_gap_is_the_absolute_difference_over_all_tokens():
 
 def test_out_of_memory_of_engine_optimizer_and_update_is_one_count(make):
     trainer, _ = make(shift=0.0, equal=False, **ONLINE)
-    trainer.engine.num_oom, trainer.size.num_oom, trainer.optimizer.num_oom = 1, 2, 3  # type: ignore[attr-defined]
+    trainer.workshop.engine.num_oom, trainer.workshop.size.num_oom, trainer.optimizer.num_oom = 1, 2, 3  # type: ignore[attr-defined]
     [metrics] = steps(trainer, 1)
     assert metrics["memory/num_oom"] == 6
 
@@ -237,9 +243,9 @@ def test_a_step_with_the_kl_in_the_reward_reports_it_and_keeps_it_out_of_the_los
     algorithm = {"name": "rloo", "problems_per_step": 2, "beta": 0.5}
     trainer, _ = make(shift=0.0, equal=False, algorithm=algorithm)
     rows = []
-    original = trainer.tracker.rollouts
+    original = trainer.workshop.tracker.rollouts
     object.__setattr__(
-        trainer.tracker, "rollouts", lambda step, g, **kw: (rows.extend(g), original(step, g, **kw))
+        trainer.workshop.tracker, "rollouts", lambda step, g, **kw: (rows.extend(g), original(step, g, **kw))
     )
     [metrics] = steps(trainer, 1)
     assert metrics["policy/kl"] != 0
@@ -257,11 +263,11 @@ def test_a_step_with_the_kl_in_the_reward_reports_it_and_keeps_it_out_of_the_los
 def test_a_trial_fills_the_micro_batch_and_changes_nothing(tokens, beta, make, calm):
     changes = {"algorithm": {"problems_per_step": 3, "beta": beta}, "sampling": {"max_new_tokens": 12}}
     trainer, _ = make(shift=0.0, equal=False, **changes)
-    batch = worst_case_batch(calm, trainer.config, tokens, longest_prompt=8)
+    found = worst_case_rows(calm, trainer.config, tokens, longest_prompt=8)
     trees = [
         Tree(rows[0].prompt_ids, tuple(row.completion_ids for row in rows))
         for number in range(3)
-        if (rows := [row for row in batch.rows if row.group == number])
+        if (rows := [row for row in found if row.group == number])
     ]
     packed = sum(tree.num_packed_tokens for tree in trees)
     # three groups of 4 are 3 * (8 + 48) tokens, and a single text has 20

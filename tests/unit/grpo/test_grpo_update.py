@@ -7,16 +7,17 @@ import torch
 from tiny_models import write_tiny_model
 
 from r1kit.config.model import LoraConfig, ModelConfig
-from r1kit.config.stages import GrpoAlgorithm, GrpoConfig
+from r1kit.config.rl import GrpoAlgorithm, GrpoConfig
 from r1kit.core.problem import Problem
 from r1kit.core.rollout import Completion, FinishReason, Group, Rollout, Score
-from r1kit.grpo.batch import RlBatch, build_batch, objective_of, slice_rows
+from r1kit.grpo.batch import RlBatch, build_batch, objective_of
 from r1kit.grpo.update import update_policy
 from r1kit.models.load import load_policy
 from r1kit.models.policy import Policy
 from r1kit.objectives.advantages import group_advantages
 from r1kit.objectives.aggregate import Normalizer
 from r1kit.objectives.grpo import grpo_loss
+from r1kit.rl.rows import slice_rows
 from r1kit.training.forward import unflatten
 from r1kit.training.optimizer import StepStats
 from r1kit.training.recovery import MicroBatchSize

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from r1kit.core.rollout import Group
-from r1kit.grpo.batch import RlRow, row_of
-from r1kit.grpo.passes import measured_logprobs
 from r1kit.models.policy import Policy
+from r1kit.rl.passes import measured_logprobs
+from r1kit.rl.rows import RlRow, row_of
 from r1kit.training.recovery import MicroBatchSize
 
 STEPS_BETWEEN_WORDS: Final = 20

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from r1kit.grpo.batch import MicroBatch, RlRow, slice_rows
 from r1kit.models.folding import folded_adapters
 from r1kit.models.policy import Policy
 from r1kit.objectives.kl import KlEstimator, kl_estimate
+from r1kit.rl.rows import MicroBatch, RlRow, slice_rows
 from r1kit.training.forward import trained_logprobs, tree_batch
 from r1kit.training.recovery import MicroBatchSize
 

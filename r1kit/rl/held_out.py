@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from r1kit.config.stages import GrpoConfig
+from r1kit.config.rl import RlConfig
 from r1kit.core.seeds import derive_seed
 from r1kit.generation.engine import Engine
 from r1kit.rewards.code.judge import CodeJudge
@@ -22,7 +22,7 @@ from r1kit.tracking.tracker import Tracker
 class HeldOut:
     """Evaluates every `held_out.every` steps, or never without held-out problems; remembers first and last."""
 
-    config: GrpoConfig
+    config: RlConfig
     prompted: Sequence[PromptedProblem]
     engine: Engine
     tracker: Tracker

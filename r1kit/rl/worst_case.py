@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import torch
 
-from r1kit.config.stages import GrpoConfig
-from r1kit.grpo.batch import RlBatch, RlRow
+from r1kit.config.rl import RlConfig
 from r1kit.models.policy import Policy
-from r1kit.objectives.aggregate import Normalizer
 from r1kit.ops.trees import packed_tokens
+from r1kit.rl.rows import RlRow
 
 
-def worst_case_batch(
-    policy: Policy, config: GrpoConfig, micro_batch_tokens: int, longest_prompt: int
-) -> RlBatch:
+def worst_case_rows(
+    policy: Policy, config: RlConfig, micro_batch_tokens: int, longest_prompt: int
+) -> list[RlRow]:
     """Rows of one micro-batch of `micro_batch_tokens`: the longest prompts, and completions of full length.
 
     At least one such text, however long; at most as many as a step has, and none beyond the model's context.
@@ -35,11 +34,10 @@ def worst_case_batch(
             RlRow(len(rows), group, prompt, draw(length), (0.0,) * length, advantage=1.0)
             for length in lengths
         ]
-    lengths = [len(row.completion_ids) for row in rows]
-    return RlBatch(rows, Normalizer.from_lengths(lengths, longest), 0, 0, 0)
+    return rows
 
 
-def _shape(prompt: int, longest: int, max_tokens: int, config: GrpoConfig) -> list[list[int]]:
+def _shape(prompt: int, longest: int, max_tokens: int, config: RlConfig) -> list[list[int]]:
     """Completion lengths, group by group, that fill `max_tokens`; the last one may be shorter."""
     groups: list[list[int]] = []
     room = max_tokens

@@ -1,0 +1,1 @@
+"""What the algorithms of reinforcement learning share: problems in turn, rows to train on, passes, the loop."""
