@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from r1kit.core.problem import Problem
+from r1kit.core.problem import Message, Problem
 
 
 class FinishReason(StrEnum):
@@ -52,7 +52,9 @@ class Score:
     """A reward with everything it was made of.
 
     `reward` is None when it could not be determined (an infrastructure failure): such a rollout is left out
-    of its group and counted, never scored 0. `parts` holds the unweighted value of each reward by name.
+    of its group and counted, never scored 0. `parts` holds the value of each reward that judges this kind of problem, by
+    label: as the reward gave it, before whitening, clip and weight. `shaped` holds those parts that whitening or the
+    clip changed, as they entered the sum.
     `verdict` and `extracted` are those of the reward that judges the answer, None when no such reward ran. `result`
     says how the code of a completion ended, such as "failed" or "out_of_memory"; None where no code was run.
     """
@@ -62,6 +64,15 @@ class Score:
     verdict: Verdict | None = None
     extracted: str | None = None
     result: str | None = None
+    shaped: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedText:
+    """What a reward model reads: the conversation so far, and the part of a completion that it judges."""
+
+    messages: tuple[Message, ...]
+    reply: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +85,13 @@ class Rollout:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """All rollouts of one problem from one prompt (G of them, in the order they were asked for)."""
+    """All rollouts of one problem from one prompt (G of them, in the order they were asked for).
+
+    `messages` is the conversation that was rendered to the prompt; empty where only token ids are known.
+    """
 
     problem: Problem
     prompt: str
     prompt_ids: tuple[int, ...]
     rollouts: tuple[Rollout, ...]
+    messages: tuple[Message, ...] = ()

@@ -15,18 +15,31 @@ def format_reward(text: str, kind: ProblemKind = ProblemKind.MATH) -> float:
 
     The format: `<think>` ... `</think>` once, with nothing before it and something in it; then either
     `<answer>` ... `</answer>` and nothing else, or a reply of any words with exactly one `\boxed{...}`. The
-    answer is not empty. The reply to a code problem may be one of any words with a block of code instead.
+    answer is not empty. The reply to a code problem may be one of any words with a block of code instead; the reply
+    to a general problem is any words, or `<answer>` ... `</answer>` around all of them.
     """
     text = text.lstrip()
     if not text.startswith(THINK_OPEN):
         return 0.0
     thinking, closed, reply = text.removeprefix(THINK_OPEN).partition(THINK_CLOSE)
     is_one_block = bool(closed and thinking.strip()) and not _holds_any(thinking, THINK_OPEN, ANSWER_OPEN)
-    return float(is_one_block and (_is_one_answer(reply.strip()) or _is_code(reply, kind)))
+    return float(is_one_block and _is_reply(reply.strip(), kind))
 
 
-def _is_code(reply: str, kind: ProblemKind) -> bool:
-    if kind is not ProblemKind.CODE or _holds_any(reply, THINK_OPEN, THINK_CLOSE, ANSWER_OPEN, ANSWER_CLOSE):
+def _is_reply(reply: str, kind: ProblemKind) -> bool:
+    if kind is ProblemKind.GENERAL:
+        return _is_any_words(reply)
+    return _is_one_answer(reply) or (kind is ProblemKind.CODE and _is_code(reply))
+
+
+def _is_any_words(reply: str) -> bool:
+    if reply.startswith(ANSWER_OPEN) and reply.endswith(ANSWER_CLOSE):
+        reply = reply.removeprefix(ANSWER_OPEN).removesuffix(ANSWER_CLOSE).strip()
+    return bool(reply) and not _holds_any(reply, THINK_OPEN, THINK_CLOSE, ANSWER_OPEN, ANSWER_CLOSE)
+
+
+def _is_code(reply: str) -> bool:
+    if _holds_any(reply, THINK_OPEN, THINK_CLOSE, ANSWER_OPEN, ANSWER_CLOSE):
         return False
     return extract_code(reply) is not None
 

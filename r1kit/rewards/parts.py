@@ -10,10 +10,14 @@ from r1kit.core.errors import ConfigError
 from r1kit.core.problem import Problem, ProblemKind
 from r1kit.core.rollout import Completion, Verdict
 from r1kit.rewards.format import format_reward
-from r1kit.rewards.language import LANGUAGES, language_reward
+from r1kit.rewards.language import LANGUAGES, language_reward, main_language
 from r1kit.rewards.length import overlong_penalty
 from r1kit.rewards.math import check
 from r1kit.rewards.reasoning import parse_reasoning
+from r1kit.rewards.repetition import DEFAULT_NGRAM, repetition_penalty
+
+# As a language: that of the problem.
+_PROMPT: Final = "prompt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +53,21 @@ def build_format() -> RewardFunction:
     return lambda problem, completion: Part(format_reward(completion.text, problem.kind))
 
 
-def build_language(*, language: str = "en") -> RewardFunction:
-    """The share of the reasoning's words that are in the language."""
-    _require(language in LANGUAGES, "language", "language", language, " or ".join(LANGUAGES))
+def build_language(*, language: str = "en", otherwise: str | None = None) -> RewardFunction:
+    """The share of the reasoning's words that are in the language, or, with `prompt`, in that of the problem.
 
-    def consistency(_: Problem, completion: Completion) -> Part:
-        return Part(language_reward(parse_reasoning(completion.text).think, language))
+    That is the one most of the problem's words are in; `otherwise` (en unless given) where no language leads.
+    """
+    follows = language == _PROMPT
+    names = " or ".join(LANGUAGES)
+    _require(follows or language in LANGUAGES, "language", "language", language, f"{names}, or {_PROMPT}")
+    if otherwise is not None:
+        is_of_use = follows and otherwise in LANGUAGES
+        _require(is_of_use, "language", "otherwise", otherwise, f"{names}, and language must be {_PROMPT}")
+
+    def consistency(problem: Problem, completion: Completion) -> Part:
+        wanted = main_language(problem.problem) or otherwise or LANGUAGES[0] if follows else language
+        return Part(language_reward(parse_reasoning(completion.text).think, wanted))
 
     return consistency
 
@@ -75,11 +88,18 @@ def build_length(*, max_tokens: int, buffer: int | None = None) -> RewardFunctio
     )
 
 
+def build_repetition(*, ngram: int = DEFAULT_NGRAM) -> RewardFunction:
+    """Minus the share of the completion's runs of `ngram` words that it has written before."""
+    _require(_is_natural(ngram), "repetition", "ngram", ngram, "a whole number of at least 1")
+    return lambda _, completion: Part(repetition_penalty(completion.text, ngram=ngram))
+
+
 BUILDERS: Final[Mapping[str, Callable[..., RewardFunction]]] = {
     "math": build_math,
     "format": build_format,
     "language": build_language,
     "length": build_length,
+    "repetition": build_repetition,
 }
 """Name in a configuration -> builder; the builder's keyword arguments are the reward's options."""
 

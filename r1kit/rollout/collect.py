@@ -10,8 +10,9 @@ from r1kit.core.problem import Problem
 from r1kit.core.rollout import Completion, Group, Rollout, Score
 from r1kit.core.seeds import derive_seed
 from r1kit.generation.engine import Engine, GenerationRequest, OnProgress
+from r1kit.models.texts import opened_reasoning
 from r1kit.rewards.code.judge import CodeJudge
-from r1kit.rollout.prompts import PromptedProblem, opened_reasoning
+from r1kit.rollout.prompts import PromptedProblem
 
 ScoreFunction = Callable[[Problem, Completion], Score]
 
@@ -93,7 +94,9 @@ class _Groups:
         completions, _ = self._waiting.pop(number)
         prompted = self._prompted[number]
         rollouts = tuple(Rollout(one, self._score(prompted.problem, one)) for one in completions)
-        self._groups[number] = Group(prompted.problem, prompted.prompt, prompted.prompt_ids, rollouts)
+        self._groups[number] = Group(
+            prompted.problem, prompted.prompt, prompted.prompt_ids, rollouts, prompted.messages
+        )
         while self._num_handed_on in self._groups:
             if self._on_group is not None:
                 self._on_group(self._groups[self._num_handed_on])

@@ -60,3 +60,32 @@ def standard_error(values: Sequence[float]) -> float | None:
     centre = mean(values)
     variance = math.fsum((value - centre) ** 2 for value in values) / (len(values) - 1)
     return math.sqrt(variance / len(values))
+
+
+def wilson_interval(num_successes: float, num_trials: int) -> tuple[float, float]:
+    """The 95 % interval of a share (Wilson 1927), which stays within 0 and 1 and is right for few trials too.
+
+    `num_successes` may hold halves, as for ties.
+
+    Raises:
+        ValueError: there is no trial, or there are more successes than trials.
+    """
+    if not 0 <= num_successes <= num_trials or num_trials < 1:
+        raise ValueError(f"{num_successes} successes of {num_trials} trials are no share")
+    z = 1.959963984540054  # the standard normal's 97.5 % quantile
+    share = num_successes / num_trials
+    centre = share + z * z / (2 * num_trials)
+    width = z * math.sqrt(share * (1 - share) / num_trials + (z / (2 * num_trials)) ** 2)
+    scale = 1 + z * z / num_trials
+    # rounding may put a bound that is the share itself beside it
+    return max(0.0, min(share, (centre - width) / scale)), min(1.0, max(share, (centre + width) / scale))
+
+
+def correlation(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """Pearson's correlation of pairs of values; None for fewer than two pairs, or where one side is constant."""
+    if len(first) < 2:
+        return None
+    centre, other = mean(first), mean(second)
+    together = math.fsum((a - centre) * (b - other) for a, b in zip(first, second, strict=True))
+    spread = math.fsum((a - centre) ** 2 for a in first) * math.fsum((b - other) ** 2 for b in second)
+    return together / math.sqrt(spread) if spread > 0 else None

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 
 from r1kit.config.data import ProblemData
 from r1kit.core.errors import DataError
-from r1kit.core.problem import Problem
+from r1kit.core.problem import Message, Problem
 from r1kit.models.policy import Policy
-from r1kit.rewards.reasoning import THINK_OPEN
 from r1kit.tasks.prompts import build_messages
 
 
 @dataclass(frozen=True, slots=True)
 class PromptedProblem:
-    """A problem with its prompt as text and as token ids."""
+    """A problem with its prompt as text, as token ids, and as the messages it was rendered from."""
 
     problem: Problem
     prompt: str
     prompt_ids: tuple[int, ...]
+    messages: tuple[Message, ...] = ()
 
 
 def render_problems(
@@ -42,10 +42,6 @@ def render_problems(
 
 
 def _render(policy: Policy, problem: Problem, data: ProblemData) -> PromptedProblem:
-    text, ids = policy.render(build_messages(problem, data))
-    return PromptedProblem(problem, text, ids)
-
-
-def opened_reasoning(prompt: str) -> str:
-    """The end of `prompt` from the <think> with which a chat template opens the reasoning; "" if it does not."""
-    return prompt[prompt.rindex(THINK_OPEN) :] if prompt.rstrip().endswith(THINK_OPEN) else ""
+    messages = build_messages(problem, data)
+    text, ids = policy.render(messages)
+    return PromptedProblem(problem, text, ids, messages)

@@ -1,7 +1,8 @@
-"""From a data source to prompts, with every problem that is left out counted and said."""
+"""From data sources to prompts, with every problem that is left out counted and said."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -83,6 +84,52 @@ class UsableProblems:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """The usable problems of one or more sources, each asked in the words of its own source."""
+
+    sources: tuple[UsableProblems, ...]
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """All problems, source after source."""
+        return tuple(problem for source in self.sources for problem in source.problems)
+
+    @property
+    def kinds(self) -> tuple[ProblemKind, ...]:
+        """The kinds of problems that occur."""
+        found = {problem.kind for problem in self.problems}
+        return tuple(kind for kind in ProblemKind if kind in found)
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """How many problems were left out by reason; with several sources, each reason behind its source."""
+        return self._of_sources(lambda source: source.dropped)
+
+    def reasons(self) -> dict[str, int]:
+        """As `dropped`, with the ids of some."""
+        return self._of_sources(lambda source: source.reasons())
+
+    def announce(self, say: Callable[[str], None]) -> None:
+        """As `UsableProblems.announce`, source after source."""
+        for source in self.sources:
+            source.announce(say)
+
+    def render(
+        self, policy: Policy, max_new_tokens: int, say: Callable[[str], None]
+    ) -> list[PromptedProblem]:
+        """As `UsableProblems.render`, source after source."""
+        return [one for source in self.sources for one in source.render(policy, max_new_tokens, say)]
+
+    def _of_sources(self, counts_of: Callable[[UsableProblems], Mapping[str, int]]) -> dict[str, int]:
+        if len(self.sources) == 1:
+            return dict(counts_of(self.sources[0]))
+        counts: Counter[str] = Counter()
+        for source in self.sources:
+            counts.update({f"{source.data.path}: {reason}": n for reason, n in counts_of(source).items()})
+        return dict(counts)
+
+
 def left_out_in_words(count: int, noun: str, left_out: Mapping[str, int]) -> str:
     """`count` of `noun` that are used, and how many were left out for each reason."""
     return f"{count} {noun}" + "".join(
@@ -98,6 +145,37 @@ def load_usable_problems(data: ProblemData, code: CodeJudge | None = None) -> Us
         SandboxError: there are code problems, and no sandbox holds.
     """
     return keep_usable(load_problems(data), code)
+
+
+def load_mixture(sources: Sequence[ProblemData], code: CodeJudge | None = None) -> Mixture:
+    """The problems of all `sources` that can be judged; see `keep_usable`.
+
+    Raises:
+        DataError: a source cannot be read or has no usable problem, or two sources have a problem of the same id.
+        SandboxError: there are code problems, and no sandbox holds.
+    """
+    loaded = [load_problems(data) for data in sources]
+    _check_ids(loaded)
+    return Mixture(tuple(keep_usable(each, code) for each in loaded))
+
+
+def _check_ids(loaded: Sequence[LoadedProblems]) -> None:
+    """A problem's id seeds its completions and names it in the records, so it must be the only one of its id."""
+    owners: dict[str, int] = {}
+    for number, each in enumerate(loaded):
+        for problem in each.problems:
+            first = owners.setdefault(problem.id, number)
+            if first != number:
+                raise DataError(_same_id_in_words(problem.id, loaded[first].data, each.data))
+
+
+def _same_id_in_words(name: str, first: ProblemData, second: ProblemData) -> str:
+    if first.path == second.path and (first.subset, first.split) == (second.subset, second.split):
+        return f'{first.path} is named twice as a source (both have a problem with id "{name}"); name it once'
+    return (
+        f'{first.path} and {second.path} both have a problem with id "{name}"; ids must be unique over all sources, so '
+        "give the rows of one of them other ids, or map columns.id"
+    )
 
 
 def keep_usable(loaded: LoadedProblems, code: CodeJudge | None = None) -> UsableProblems:

@@ -150,6 +150,7 @@ def _judged(rollout: Rollout) -> dict[str, Any]:
         "completion": completion.text,
         "reward": score.reward,
         "reward_parts": dict(score.parts),
+        **({"shaped_parts": dict(score.shaped)} if score.shaped else {}),
         "verdict": score.verdict,
         "extracted": score.extracted,
         **({} if score.result is None else {"result": score.result}),

@@ -153,14 +153,12 @@ def test_a_function_may_be_gone_on_with(both: Scorer) -> None:
     assert both.score(problem, completion("    return x")).verdict is Verdict.WRONG
 
 
-def test_problems_of_another_kind_have_no_code_reward(both: Scorer) -> None:
-    for problem in (Problem("m", "2+2?", ("4",)), Problem("c", "Write f.", kind=ProblemKind.CODE)):
-        score = both.score(problem, completion(RIGHT))
-        assert (score.reward, dict(score.parts), score.verdict) == (
-            None,
-            {"code": None, "runnable": None},
-            None,
-        )
+def test_problems_of_another_kind_have_no_code_reward_and_code_without_tests_none_that_can_be_told(
+    both: Scorer,
+) -> None:
+    without_tests = both.score(Problem("c", "Write f.", kind=ProblemKind.CODE), completion(RIGHT))
+    assert without_tests == Score(None, {"code": None, "runnable": None})
+    assert both.score(Problem("m", "2+2?", ("4",)), completion(RIGHT)) == Score(None)
 
 
 def test_the_judge_goes_by_the_kind_of_the_problem() -> None:

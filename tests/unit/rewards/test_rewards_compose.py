@@ -78,10 +78,9 @@ def test_options_reach_their_reward() -> None:
     assert score.parts == {"language": 0.5, "length": -0.25}
 
 
-def test_a_problem_without_gold_or_of_another_kind_has_no_math_reward() -> None:
-    for problem in (Problem("g", "Say hello.", kind=ProblemKind.GENERAL), Problem("m", "2+2?")):
-        score = scorer("math", "format=0.2").score(problem, completion("hello"))
-        assert (score.reward, score.parts["math"], score.verdict) == (None, None, None)
+def test_a_problem_without_gold_has_no_math_reward() -> None:
+    score = scorer("math", "format=0.2").score(Problem("m", "2+2?"), completion("hello"))
+    assert (score.reward, score.parts["math"], score.verdict) == (None, None, None)
 
 
 def test_judging_gives_the_verdict_alone() -> None:
@@ -133,10 +132,13 @@ def test_a_function_that_fails_is_named_with_its_problem(function: str, message:
         ("maht", "unknown reward .maht.; did you mean math"),
         (
             "bleu",
-            "unknown reward .bleu.; there are math, format, language, length, code, runnable and module:function",
+            "there are math, format, language, length, repetition, code, runnable, reward_model:PATH and module:f",
         ),
         ({"name": "language", "options": {"langage": "en"}}, "no option .langage.; did you mean language"),
-        ({"name": "language", "options": {"language": "fr"}}, "language is 'fr'; it must be en or zh"),
+        (
+            {"name": "language", "options": {"language": "fr"}},
+            "language is 'fr'; it must be en or zh, or prompt",
+        ),
         ({"name": "length", "options": {"buffer": 0}}, "buffer is 0; it must be a whole number in 1..100"),
         ({"name": "length", "options": {"max_tokens": "9"}}, "max_tokens is '9'"),
         ({"name": "format", "options": {"think_is_open": True}}, "no option .think_is_open.; it has none"),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from rollout_groups import completion, group, worked
 
-from r1kit.core.problem import ProblemKind
-from r1kit.core.rollout import Verdict
-from r1kit.rollout.summary import count_verdicts, summarise, summarise_by_level
+from r1kit.core.problem import Problem, ProblemKind
+from r1kit.core.rollout import Group, Rollout, Score, Verdict
+from r1kit.rollout.summary import count_verdicts, reward_figures, summarise, summarise_by_level
 
 
 def test_accuracy_of_one_sample_a_problem():
@@ -98,3 +98,54 @@ def test_levels_are_summarised_apart_and_problems_without_one_are_in_none():
 def test_verdicts_are_counted():
     counts = count_verdicts([group([worked("7"), worked("8"), "I do not know"]), group([worked("7")])])
     assert counts == {Verdict.CORRECT: 2, Verdict.WRONG: 1, Verdict.NO_ANSWER: 1}
+
+
+def scored(kind: ProblemKind, *scores: Score) -> Group:
+    rollouts = tuple(Rollout(completion("x"), score) for score in scores)
+    return Group(Problem("p", "?", ("7",), kind), "?", (1,), rollouts)
+
+
+def test_rewards_are_means_over_the_rollouts_that_have_them_and_by_kind():
+    groups = [
+        scored(
+            ProblemKind.MATH,
+            Score(1.2, {"math": 1.0, "format": 1.0}),
+            Score(0.0, {"math": 0.0, "format": 0.0}),
+            Score(None, {"math": None, "format": 1.0}),
+        ),
+        scored(ProblemKind.GENERAL, Score(-0.6, {"format": 0.0, "helpful": -0.6})),
+    ]
+    assert reward_figures(groups) == pytest.approx(
+        {
+            "mean": 0.2,
+            "math": 0.5,
+            "format": 0.5,
+            "helpful": -0.6,
+            "math/mean": 0.6,
+            "math/format": 2 / 3,
+            "general/mean": -0.6,
+            "general/format": 0.0,
+        }
+    )
+
+
+def test_rewards_of_one_kind_are_not_named_by_kind():
+    groups = [scored(ProblemKind.GENERAL, Score(1.0, {"helpful": 2.0}), Score(0.0, {"helpful": -1.0}))]
+    assert reward_figures(groups) == {"mean": 0.5, "helpful": 0.5}
+    assert reward_figures([scored(ProblemKind.MATH, Score(None, {"math": None}))]) == {}
+    assert reward_figures([]) == {}
+
+
+def test_rewards_beside_the_verdict_have_a_mean_and_an_error_over_the_problems_they_judge():
+    groups = [
+        scored(ProblemKind.GENERAL, Score(None, {"helpful": 1.0}), Score(None, {"helpful": 3.0})),
+        scored(ProblemKind.GENERAL, Score(None, {"helpful": 0.0}), Score(None, {"helpful": None})),
+        scored(ProblemKind.MATH, Score(1.0, {"math": 1.0, "runnable": 1.0}, Verdict.CORRECT)),
+    ]
+    figures = summarise(groups)
+    # problems 2 and 0: mean 1, variance 2, error sqrt(2 / 2)
+    assert {name: value for name, value in figures.items() if name.startswith("reward/")} == pytest.approx(
+        {"reward/helpful": 1.0, "reward/helpful_stderr": 1.0}
+    )
+    assert figures["pass@1"] == 1
+    assert "reward/helpful_stderr" not in summarise(groups[1:])
