@@ -25,6 +25,8 @@ from r1kit.models.targets import linear_layers, target_names
 
 POLICY_ADAPTER: Final = "default"
 REFERENCE_ADAPTER: Final = "reference"
+REWARD_ADAPTERS: Final = "reward_"
+"""What the names of reward models' adapters begin with."""
 
 
 def add_fresh_adapter(model: PreTrainedModel, lora: LoraConfig, source: BaseSource) -> peft.PeftModel:

@@ -15,7 +15,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from r1kit.config.model import ModelConfig
 from r1kit.core.errors import ModelError
 from r1kit.core.problem import Message
-from r1kit.models.adapter import POLICY_ADAPTER, REFERENCE_ADAPTER
+from r1kit.models.adapter import POLICY_ADAPTER, REFERENCE_ADAPTER, REWARD_ADAPTERS
 from r1kit.models.folder import whole_folder
 from r1kit.models.lineage import Lineage
 from r1kit.models.modes import evaluation_mode
@@ -62,11 +62,22 @@ class Policy:
         length: int | None = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         return length
 
+    def longest_text(self, max_length: int) -> tuple[int, str]:
+        """Most tokens of a text that `max_length` and the context allow, and which of them it is, in words."""
+        context = self.context_length
+        if context is not None and context < max_length:
+            return context, f"the model's context of {context} tokens"
+        return max_length, f"max_length {max_length}"
+
     @property
     def num_parameters(self) -> int:
         """How many numbers base and trained adapter hold; a 4-bit weight counts as one."""
-        mark = f".{REFERENCE_ADAPTER}."
-        return sum(num_elements(value) for name, value in self.model.named_parameters() if mark not in name)
+        others = (f".{REFERENCE_ADAPTER}.", f".{REWARD_ADAPTERS}")
+        return sum(
+            num_elements(value)
+            for name, value in self.model.named_parameters()
+            if not any(mark in name for mark in others)
+        )
 
     @property
     def num_trainable(self) -> int:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from r1kit.core.errors import DataError
 from r1kit.models.policy import Policy
+from r1kit.models.texts import text_ids
 from r1kit.ops.trees import Tree, tree_slices
-from r1kit.rewards.reasoning import THINK_OPEN
-from r1kit.rollout.prompts import opened_reasoning
 from r1kit.tasks.conversations import Conversation
 from r1kit.training.forward import TokenBatch, tree_batch
 
@@ -26,37 +25,26 @@ class SftExample:
 
 
 def tokenize(policy: Policy, conversation: Conversation) -> SftExample:
-    """`conversation` with its last turn as the completion.
-
-    The completion is tokenized apart from the prompt, as it is when the model writes it, and not through the
-    chat template: several templates drop the reasoning from assistant turns.
-    """
+    """`conversation` with its last turn as the completion; see `models.texts.text_ids`."""
     *before, last = conversation.messages
-    prompt, prompt_ids = policy.render(before)
-    content = last.content
-    opened = opened_reasoning(prompt)
-    if opened:
-        # The template has opened the reasoning already; the model goes on from there.
-        content = content.removeprefix(opened if content.startswith(opened) else THINK_OPEN)
-    completion_ids = policy.tokenizer(content, add_special_tokens=False)["input_ids"]
-    return SftExample(prompt_ids, (*completion_ids, policy.eos_token_ids[0]))
+    ids = text_ids(policy.tokenizer, policy.eos_token_ids[0], before, last.content)
+    return SftExample(ids.prompt_ids, ids.completion_ids)
 
 
 def tokenize_all(
     policy: Policy, conversations: Iterable[Conversation], max_length: int, source: str
 ) -> tuple[list[SftExample], int]:
-    """All examples of at most `max_length` tokens, and how many were longer and left out.
+    """All examples of at most `max_length` tokens that fit the model's context, and how many were longer and left out.
 
     Raises:
         DataError: none is left.
     """
     examples = [tokenize(policy, conversation) for conversation in conversations]
-    kept = [example for example in examples if len(example) <= max_length]
+    longest, limit = policy.longest_text(max_length)
+    kept = [example for example in examples if len(example) <= longest]
     if not kept:
         shortest = min(map(len, examples))
-        raise DataError(
-            f"{source}: every text is longer than max_length {max_length}; the shortest has {shortest} tokens"
-        )
+        raise DataError(f"{source}: every text is longer than {limit}; the shortest has {shortest} tokens")
     return kept, len(examples) - len(kept)
 
 

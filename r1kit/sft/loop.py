@@ -97,7 +97,7 @@ def _tokenize(
     tokens = sum(len(example.completion_ids) for example in examples)
     reasons = dict(texts.dropped)
     if num_long:
-        reasons[f"longer than max_length {config.max_length}"] = num_long
+        reasons[f"longer than {policy.longest_text(config.max_length)[1]}"] = num_long
     said = left_out_in_words(len(examples), f"texts ({tokens} tokens to learn)", reasons)
     tracker.say(f"{data.path}: {said}")
     return examples

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from r1kit.config.data import SftColumns, SftData
 from r1kit.core.errors import DataError
-from r1kit.core.nearest import did_you_mean
 from r1kit.core.problem import Message
 from r1kit.tasks.fields import IdRegister, require, row_id, wrong_type
+from r1kit.tasks.messages import messages_in
 from r1kit.tasks.rows import Row, read_rows
-
-_ROLES: Final = ("system", "user", "assistant")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,7 @@ def load_conversations(data: SftData) -> LoadedConversations:
 def _read_conversation(row: Row, columns: SftColumns) -> Conversation:
     if _holds_messages(row, columns):
         used = {columns.messages, "id"}
-        messages = _messages(row, columns.messages, row.values[columns.messages])
+        messages = messages_in(row, columns.messages, row.values[columns.messages])
     else:
         used = {columns.prompt, columns.completion, "id"}
         messages = _turns(row, columns, columns.prompt, "user") + _turns(
@@ -90,34 +88,10 @@ def _turns(row: Row, columns: SftColumns, column: str, role: str) -> tuple[Messa
     needed = f"{columns.messages}, or {columns.prompt} and {columns.completion}"
     value = require(row, column, needed, "columns.prompt, columns.completion and columns.messages")
     if isinstance(value, list):
-        return _messages(row, column, value)
+        return messages_in(row, column, value)
     if value is not None and not isinstance(value, str):
         raise wrong_type(row, column, value, "a string or a list of messages")
     return (Message(role, value or ""),)
-
-
-def _messages(row: Row, column: str, value: object) -> tuple[Message, ...]:
-    if not isinstance(value, list) or not value:
-        raise wrong_type(row, column, value, "a list of messages")
-    return tuple(_message(row, f"{column}[{index}]", item) for index, item in enumerate(value))
-
-
-def _message(row: Row, where: str, item: object) -> Message:
-    """One message; fields besides role and content are not read."""
-    if not isinstance(item, Mapping):
-        raise wrong_type(row, where, item, "an object with role and content")
-    for name in ("role", "content"):
-        if name not in item:
-            raise DataError(
-                f'{row.place}: {where} has no "{name}"; it has {", ".join(map(str, item)) or "no fields"}'
-                f"{did_you_mean(name, map(str, item))}"
-            )
-    role, content = item["role"], item["content"]
-    if role not in _ROLES:
-        raise wrong_type(row, f"{where}.role", role, f"one of: {', '.join(_ROLES)}")
-    if not isinstance(content, str):
-        raise wrong_type(row, f"{where}.content", content, "a string")
-    return Message(role, content)
 
 
 def _check_turns(row: Row, messages: tuple[Message, ...]) -> None:
