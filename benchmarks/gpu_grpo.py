@@ -35,10 +35,10 @@ from rich.table import Table
 from transformers import Qwen2ForCausalLM
 
 from r1kit.config.load import validate
-from r1kit.config.stages import GrpoConfig
-from r1kit.grpo.collect import ProblemStream
+from r1kit.config.rl import GrpoConfig
 from r1kit.grpo.trainer import GrpoTrainer
 from r1kit.models.load import load_policy
+from r1kit.rl.stream import ProblemStream
 from r1kit.tracking.tracker import Tracker
 from r1kit.training.memory import cap_memory, prove, resolve_sizes
 from r1kit.training.memory.table import QWEN, qwen_config
@@ -116,7 +116,7 @@ def measure(model: str, vram: str, num_steps: int) -> dict[str, Any]:
         watch = Stopwatch(torch.cuda.synchronize)
         with Tracker(config.output, stage="grpo", config={}, seed=0, quiet=True) as tracker:
             trainer = build_trainer(config, policy, tracker, sizes, num_steps + 1)
-            size = trainer.size
+            size = trainer.workshop.size
             size.tokens = prove(lambda tokens: trainer.prove(tokens, WORKLOAD.max_prompt), size.tokens, say)
             tokens = steps(trainer, watch, num_steps)
     trained = sum(watch.seconds[phase] for phase in ("reference", "forward", "backward"))
@@ -155,8 +155,8 @@ def grpo_config(model: str, vram: str, output: Path) -> GrpoConfig:
 
 def steps(trainer: GrpoTrainer, watch: Stopwatch, num_steps: int) -> int:
     """Run a warm-up step and `num_steps` whose phases `watch` adds up; completion tokens of the measured ones."""
-    engine = WatchedEngine(trainer.engine, watch)
-    trainer = replace(trainer, engine=engine)
+    engine = WatchedEngine(trainer.workshop.engine, watch)
+    trainer = replace(trainer, workshop=replace(trainer.workshop, engine=engine))
     watch_training(watch)
     for step, prompts in enumerate(prompt_ids(WORKLOAD, 0, num_steps + 1)):
         trainer.step(step, ProblemStream(prompted(WORKLOAD, prompts, step), len(prompts), 0))

@@ -16,18 +16,21 @@ from grpo_workload import WARM_UP_TOKENS, Workload, even_share, prompt_ids, text
 
 import r1kit.training.forward
 from r1kit.config.load import validate
-from r1kit.config.stages import GrpoConfig
+from r1kit.config.rl import GrpoConfig
 from r1kit.core.problem import Problem
 from r1kit.core.rollout import Completion
 from r1kit.generation import Engine, build_engine
-from r1kit.grpo.collect import ProblemStream
-from r1kit.grpo.self_check import SamplingGapAlarm
 from r1kit.grpo.trainer import GrpoTrainer
 from r1kit.models.load import load_policy
 from r1kit.models.policy import Policy
 from r1kit.rewards.compose import Scorer, WeightedReward
 from r1kit.rewards.parts import Part
+from r1kit.rl.loop import Workshop
+from r1kit.rl.reward_watch import RewardWatch
+from r1kit.rl.self_check import SamplingGapAlarm
+from r1kit.rl.stream import ProblemStream
 from r1kit.rollout.prompts import PromptedProblem
+from r1kit.rollout.rewarding import Rewarder
 from r1kit.tracking.tracker import Tracker
 from r1kit.training.memory import Sizes, resolve_sizes
 from r1kit.training.optimizer import Optimizer, peak_learning_rate
@@ -90,8 +93,8 @@ def run(config: GrpoConfig, workload: Workload, num_steps: int) -> dict[str, Any
     with Tracker(config.output, stage="grpo", config={}, seed=config.seed, quiet=True) as tracker:
         sizes = resolve_sizes(config, policy, tracker.say, longest_prompt=workload.max_prompt)
         trainer = build_trainer(config, policy, tracker, sizes, num_steps + 1)
-        engine = WatchedEngine(trainer.engine, watch)
-        trainer = replace(trainer, engine=engine)
+        engine = WatchedEngine(trainer.workshop.engine, watch)
+        trainer = replace(trainer, workshop=replace(trainer.workshop, engine=engine))
         watch_training(watch)
         record.loaded()
         for step, prompts in enumerate(prompt_ids(workload, config.seed, num_steps + 1)):
@@ -112,16 +115,16 @@ def build_trainer(
         learning_rate=peak_learning_rate(config.optim, "grpo", config.model),
         num_steps=num_steps,
     )
-    return GrpoTrainer(
-        config,
+    workshop = Workshop(
         policy,
         build_engine(policy, config.engine, tracker.say, sizes.kv_tokens),
-        SCORER,
-        optimizer,
+        Rewarder(SCORER),
         tracker,
         MicroBatchSize(sizes.micro_batch_tokens, tracker.say),
         SamplingGapAlarm(config.max_sampling_gap, tracker.say),
+        RewardWatch({}, tracker.say),
     )
+    return GrpoTrainer(config, workshop, optimizer)
 
 
 def warm_up(trainer: GrpoTrainer) -> GrpoTrainer:

@@ -29,11 +29,12 @@ from torch import Tensor, nn
 from trl import GRPOTrainer
 from trl.trainer.utils import pad, use_adapter
 
-from r1kit.config.stages import GrpoConfig
-from r1kit.grpo.batch import RlBatch, RlRow
+from r1kit.config.rl import GrpoConfig
+from r1kit.grpo.batch import RlBatch
 from r1kit.grpo.update import update_policy
 from r1kit.models.load import load_policy
 from r1kit.objectives.aggregate import Normalizer
+from r1kit.rl.rows import RlRow
 from r1kit.training.optimizer import StepStats
 from r1kit.training.recovery import MicroBatchSize
 

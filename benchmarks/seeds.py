@@ -26,6 +26,7 @@ from r1kit.rollout.estimators import mean, standard_error
 from r1kit.tracking.provenance import source_commit, versions
 
 Metrics = Mapping[str, float]
+Row = tuple[str, Sequence[Metrics]]
 
 
 def main() -> None:
@@ -62,15 +63,43 @@ def print_report(pipeline: Path, seeds: Sequence[int], summaries: Sequence[Mappi
     print(f"seconds a run, all evaluations included: {', '.join(f'{s:.0f}' for s in seconds)}\n")
     evaluations = [stage["id"] for stage in summaries[0]["stages"] if stage["stage"] == "eval"]
     rows = [(name, [metrics_of(summary, name) for summary in summaries]) for name in evaluations]
+    print_accuracies([row for row in rows if accuracy_columns(row[1][0])])
+    print_rewards([row for row in rows if reward_columns(row[1][0])])
+
+
+def print_accuracies(rows: Sequence[Row]) -> None:
+    """pass@1 by level, sampled / greedy, and what the completions look like."""
+    if not rows:
+        return
     columns = accuracy_columns(rows[0][1][0])
-    header = ["evaluation", *(title for title, _, _ in columns), "format", "language", "tokens"]
-    print(" | ".join(header))
-    print(" | ".join("---" for _ in header))
+    print_row(["evaluation", *(title for title, _, _ in columns), "format", "language", "tokens"])
+    print_row(["---"] * (len(columns) + 4))
     for name, runs in rows:
         accuracies = [f"{cell(runs, sampled)} / {cell(runs, greedy)}" for _, sampled, greedy in columns]
         task = columns[0][1].split("/")[0]
         rates = [cell(runs, f"{task}/{rate}") for rate in ("format_rate", "language_rate", "mean_tokens")]
-        print(" | ".join([name, *accuracies, *rates]))
+        print_row([name, *accuracies, *rates])
+
+
+def print_rewards(rows: Sequence[Row]) -> None:
+    """The mean of every reward."""
+    if not rows:
+        return
+    columns = reward_columns(rows[0][1][0])
+    print_row(["\nevaluation", *(name.partition("/reward/")[2] for name in columns)])
+    print_row(["---"] * (len(columns) + 1))
+    for name, runs in rows:
+        print_row([name, *(cell(runs, column) for column in columns)])
+
+
+def print_row(cells: Sequence[str]) -> None:
+    """A row of a table in Markdown."""
+    print(" | ".join(cells))
+
+
+def reward_columns(metrics: Metrics) -> list[str]:
+    """The metric of each reward that is reported, over all levels."""
+    return [name for name in metrics if "/reward/" in name and "level=" not in name and "stderr" not in name]
 
 
 def accuracy_columns(metrics: Metrics) -> list[tuple[str, str, str]]:

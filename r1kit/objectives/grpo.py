@@ -18,6 +18,7 @@ from r1kit.objectives.grpo_sums import GrpoSums, sums_of
 from r1kit.objectives.importance import Importance, truncated_importance
 from r1kit.objectives.kl import KlEstimator, kl_estimate
 from r1kit.objectives.surrogate import (
+    Advantages,
     RatioLevel,
     Surrogate,
     cispo_surrogate,
@@ -65,7 +66,7 @@ def grpo_loss(
     logprobs: Float[Tensor, "B T"],
     old_logprobs: Float[Tensor, "B T"],
     ref_logprobs: Float[Tensor, "B T"] | None,
-    advantages: Float[Tensor, " B"],
+    advantages: Advantages,
     mask: Bool[Tensor, "B T"],
     *,
     objective: Objective,
@@ -102,7 +103,7 @@ def grpo_loss(
 def _surrogate(
     logprobs: Float[Tensor, "B T"],
     old_logprobs: Float[Tensor, "B T"],
-    advantages: Float[Tensor, " B"],
+    advantages: Advantages,
     mask: Bool[Tensor, "B T"],
     objective: Objective,
 ) -> Surrogate:

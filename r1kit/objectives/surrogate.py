@@ -1,7 +1,8 @@
 """The surrogate objectives of the policy gradient, one value a token.
 
 B completions, T completion tokens. Each takes the log of the importance ratio, whose gradient is that of the
-log-probabilities (see `log_ratio`), and is to be maximised.
+log-probabilities (see `log_ratio`), and is to be maximised. Advantages are one number a completion (GRPO) or one a
+token (PPO).
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 RatioLevel = Literal["token", "sequence"]
+Advantages = Float[Tensor, " B"] | Float[Tensor, "B T"]
+"""Of completions, or of their tokens."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ def log_ratio(
 
 def clipped_surrogate(
     log_ratios: Float[Tensor, "B T"],
-    advantages: Float[Tensor, " B"],
+    advantages: Advantages,
     clip_eps_low: float,
     clip_eps_high: float,
 ) -> Surrogate:
@@ -60,7 +63,7 @@ def clipped_surrogate(
     overflowing ratio is finite with gradient 0 where the clip wins (A > 0) or A is 0; where the objective has
     no bound (A < 0) the value is -inf, which the training loop must refuse.
     """
-    advantage = advantages.detach()[:, None]
+    advantage = _by_token(advantages)
     ratio = log_ratios.detach().exp()
     too_high = (ratio > 1 + clip_eps_high) & (advantage > 0)
     too_low = (ratio < 1 - clip_eps_low) & (advantage < 0)
@@ -71,12 +74,12 @@ def clipped_surrogate(
     return Surrogate(torch.where(clipped, bounded, unclipped), ratio, clipped)
 
 
-def unclipped_surrogate(log_ratios: Float[Tensor, "B T"], advantages: Float[Tensor, " B"]) -> Surrogate:
+def unclipped_surrogate(log_ratios: Float[Tensor, "B T"], advantages: Advantages) -> Surrogate:
     """ratio * A for every token, [B, T]: plain importance sampling, nothing is ever clipped.
 
     On-policy its gradient is that of REINFORCE. A token whose advantage is 0 adds 0, whatever its ratio.
     """
-    advantage = advantages.detach()[:, None]
+    advantage = _by_token(advantages)
     value = log_ratios.masked_fill(advantage == 0, 0.0).exp() * advantage
     return Surrogate(value, log_ratios.detach().exp(), torch.zeros_like(value, dtype=torch.bool))
 
@@ -84,7 +87,7 @@ def unclipped_surrogate(log_ratios: Float[Tensor, "B T"], advantages: Float[Tens
 def cispo_surrogate(
     logprobs: Float[Tensor, "B T"],
     log_ratios: Float[Tensor, "B T"],
-    advantages: Float[Tensor, " B"],
+    advantages: Advantages,
     clip_eps_low: float,
     clip_eps_high: float,
 ) -> Surrogate:
@@ -95,5 +98,10 @@ def cispo_surrogate(
     """
     ratio = log_ratios.detach().exp()
     low, high = 1 - clip_eps_low, 1 + clip_eps_high
-    value = ratio.clamp(low, high) * advantages.detach()[:, None] * logprobs
+    value = ratio.clamp(low, high) * _by_token(advantages) * logprobs
     return Surrogate(value, ratio, (ratio < low) | (ratio > high))
+
+
+def _by_token(advantages: Advantages) -> Float[Tensor, "B T"]:
+    """As constants that go with [B, T]: a completion's is that of each of its tokens."""
+    return advantages.detach() if advantages.ndim == 2 else advantages.detach()[:, None]

@@ -1,6 +1,6 @@
 """Log-probabilities of the trained tokens of a batch, without logits of any other position.
 
-Legend: N packed tokens, M trained tokens, B completions, T the longest one's tokens.
+Legend: N packed tokens, M trained tokens, B completions, T the longest one's tokens, D hidden.
 """
 
 from __future__ import annotations
@@ -48,10 +48,26 @@ def trained_logprobs(
     They are of the distribution at `temperature`; gradients flow to the policy unless disabled outside. With
     `with_entropy` the entropy of each of these distributions comes with them.
     """
-    packed = batch.packed
-    hidden = hidden_states(policy, packed)
-    sources, targets = packed.sources.to(policy.device), packed.targets.to(policy.device)
-    return head_logprobs(policy, hidden[sources], targets, temperature, with_entropy=with_entropy)
+    hidden = trained_hidden(policy, batch)
+    return hidden_logprobs(policy, hidden, batch, temperature=temperature, with_entropy=with_entropy)
+
+
+def trained_hidden(policy: Policy, batch: TokenBatch) -> Tensor:
+    """Last hidden states [M, D] before each trained token: what its log-probability and its value are made from."""
+    return hidden_states(policy, batch.packed)[batch.packed.sources.to(policy.device)]
+
+
+def hidden_logprobs(
+    policy: Policy,
+    hidden: Tensor,
+    batch: TokenBatch,
+    *,
+    temperature: float = 1.0,
+    with_entropy: bool = False,
+) -> TokenScores:
+    """As `trained_logprobs`, from the `hidden` states [M, D] of `trained_hidden`."""
+    targets = batch.packed.targets.to(policy.device)
+    return head_logprobs(policy, hidden, targets, temperature, with_entropy=with_entropy)
 
 
 def unflatten(values: Tensor, lengths: Sequence[int]) -> tuple[Tensor, Tensor]:

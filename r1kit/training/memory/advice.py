@@ -7,7 +7,8 @@ from itertools import combinations
 from typing import Any
 
 from r1kit.config.model import ModelConfig
-from r1kit.config.stages import SftConfig, StageConfig
+from r1kit.config.stage import StageConfig
+from r1kit.config.stages import SftConfig
 from r1kit.models.shapes import ModelShapes
 from r1kit.training.memory.plan import MemoryPlan, plan_memory
 

@@ -47,10 +47,7 @@ class Demand:
 
     def static(self) -> dict[str, int]:
         """Held all the time."""
-        work = self.work
-        return static_parts(
-            self.shapes, self.model, self.dtype, trains=work.trains, with_reference=work.with_reference
-        )
+        return static_parts(self.shapes, self.model, self.dtype, self.work)
 
     def update(self, tokens: int) -> dict[str, int]:
         """A forward and backward pass of a micro-batch of `tokens`."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from r1kit.config.model import ModelConfig
-from r1kit.config.stages import StageConfig
+from r1kit.config.stage import StageConfig
 from r1kit.models.shapes import ModelShapes
 from r1kit.training.memory.phases import Demand
 from r1kit.training.memory.workload import workload_of

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from r1kit.config.stages import StageConfig
+from r1kit.config.stage import StageConfig
 from r1kit.core.errors import ConfigError, ModelError
 from r1kit.models.layouts import without_wrapper
 from r1kit.models.policy import Policy

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 from r1kit.config.model import LoraConfig, ModelConfig
-from r1kit.models.shapes import ModelShapes, targeted
+from r1kit.models.adapter_folder import ADAPTER_CONFIG
+from r1kit.models.shapes import ModelShapes, lora_of, targeted
+from r1kit.training.memory.workload import Workload
 
 FLOAT32: Final = 4
 _NF4_BLOCK: Final = 64
@@ -57,24 +60,37 @@ def trained_parameters(shapes: ModelShapes, model: ModelConfig) -> int:
     return shapes.num_parameters if model.tuning == "full" else adapter_parameters(shapes, model.lora)
 
 
-def static_parts(
-    shapes: ModelShapes, model: ModelConfig, dtype: int, *, trains: bool, with_reference: bool
-) -> dict[str, int]:
+def static_parts(shapes: ModelShapes, model: ModelConfig, dtype: int, work: Workload) -> dict[str, int]:
     """Bytes by part; parts that are not there are left out.
 
     Adapters are float32 whatever the base is. AdamW keeps two float32 numbers a trained one. The reference is
-    the base with the adapter off, a second copy of an adapter that is continued, or of all weights.
+    the base with the adapter off, a second copy of an adapter that is continued, or of all weights. A value network
+    of its own is all of it once more. A reward model is a frozen adapter, held in `dtype` bytes a number; one that is
+    still to be trained counts as one of the policy's shape.
     """
-    has_adapter = model.adapter is not None or (trains and model.tuning == "lora")
+    has_adapter = model.adapter is not None or (work.trains and model.tuning == "lora")
     adapter = adapter_parameters(shapes, model.lora) * FLOAT32 if has_adapter else 0
     weights = weight_bytes(shapes, model, dtype)
+    states = 2 * FLOAT32 * trained_parameters(shapes, model) if work.trains else 0
     reference = 0
-    if with_reference:
+    if work.with_reference:
         reference = weights if model.tuning == "full" else adapter if model.adapter is not None else 0
     parts = {
         "weights": weights,
         "adapter": adapter,
         "reference": reference,
-        "optimizer states": 2 * FLOAT32 * trained_parameters(shapes, model) if trains else 0,
+        "reward models": sum(_reward_model(shapes, model, folder) for folder in work.reward_models) * dtype,
+        "optimizer states": states,
+        "value network": weights + adapter + states if work.with_value_network else 0,
     }
+    if work.reward_models and model.tuning == "full" and work.trains:
+        # Their base is not the policy's any more, so each has one of its own.
+        parts["reward models"] += weights * len(work.reward_models)
     return {name: size for name, size in parts.items() if size}
+
+
+def _reward_model(shapes: ModelShapes, model: ModelConfig, folder: Path) -> int:
+    """Numbers in the adapter of a reward model."""
+    if not (folder / ADAPTER_CONFIG).is_file():
+        return adapter_parameters(shapes, model.lora)
+    return adapter_parameters(shapes, lora_of(model.model_copy(update={"adapter": folder})))

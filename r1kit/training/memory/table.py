@@ -9,7 +9,7 @@ from transformers import Qwen2Config
 
 from r1kit.config.data import ProblemData
 from r1kit.config.model import ModelConfig
-from r1kit.config.stages import GrpoConfig
+from r1kit.config.rl import GrpoConfig
 from r1kit.models.shapes import ModelShapes, shapes_of
 from r1kit.training.memory.plan import GIB, MemoryPlan, plan_memory
 

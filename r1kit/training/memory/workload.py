@@ -5,11 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from r1kit.config.data import ProblemData
+from r1kit.config.ppo import PpoConfig
+from r1kit.config.reward_model import RewardModelConfig
+from r1kit.config.rl import RlConfig
 from r1kit.config.sampling import EngineConfig
-from r1kit.config.stages import EvalConfig, GrpoConfig, RejectSampleConfig, SftConfig, StageConfig
+from r1kit.config.stage import StageConfig
+from r1kit.config.stages import EvalConfig, RejectSampleConfig, SftConfig, rewards_of
 from r1kit.core.errors import ConfigError
 from r1kit.tasks.benchmarks import BENCHMARKS
 
@@ -30,6 +35,8 @@ class Workload:
         rows: completions decoded at the same time; 0 where nothing is sampled.
         prompts: prompts that are held beside them.
         with_reference: the policy as it was is kept.
+        with_value_network: a second model of the policy's size is trained beside it.
+        reward_models: folders of reward models, whose adapters stand on the policy's base.
         samples_whole: tokens are drawn from the whole distribution; a filter needs more room.
         step_tokens: tokens of all texts of an optimizer update.
         micro_batch_tokens: tokens of a micro-batch, where the user says so.
@@ -45,6 +52,8 @@ class Workload:
     rows: int = 0
     prompts: int = 0
     with_reference: bool = False
+    with_value_network: bool = False
+    reward_models: tuple[Path, ...] = ()
     samples_whole: bool = True
     step_tokens: int | None = None
     micro_batch_tokens: int | None = None
@@ -73,26 +82,32 @@ def workload_of(config: StageConfig, context: int | None, longest_prompt: int | 
 
     Raises ConfigError for a stage that neither trains nor samples.
     """
-    if isinstance(config, SftConfig):
-        longest = min(config.max_length, context or config.max_length)
-        return Workload(
-            trains=True,
-            prompt_tokens=0,
-            new_tokens=longest,
-            context=context,
-            step_tokens=config.batch_size * longest,
-            micro_batch_tokens=config.batching.micro_batch_tokens,
-        )
-    if isinstance(config, GrpoConfig):
-        return _grpo(config, context, longest_prompt)
+    if isinstance(config, SftConfig | RewardModelConfig):
+        return _texts(config, context)
+    if isinstance(config, RlConfig):
+        return _rl(config, context, longest_prompt)
     if isinstance(config, RejectSampleConfig | EvalConfig):
         return _sampling(config, context, longest_prompt)
     raise ConfigError(f"a {type(config).__name__} neither trains nor samples, so there is nothing to plan")
 
 
-def _grpo(config: GrpoConfig, context: int | None, longest_prompt: int | None) -> Workload:
+def _texts(config: SftConfig | RewardModelConfig, context: int | None) -> Workload:
+    """Training on texts that are there. The two texts of a pair are in one pass, so they count as one of both."""
+    longest = min(config.max_length, context or config.max_length)
+    texts = 2 if isinstance(config, RewardModelConfig) else 1
+    return Workload(
+        trains=True,
+        prompt_tokens=0,
+        new_tokens=texts * longest,
+        context=None if context is None else texts * context,
+        step_tokens=config.batch_size * texts * longest,
+        micro_batch_tokens=config.batching.micro_batch_tokens,
+    )
+
+
+def _rl(config: RlConfig, context: int | None, longest_prompt: int | None) -> Workload:
     algorithm = config.algorithm
-    read = [config.data] if config.held_out is None else [config.data, config.held_out.data]
+    read = [config.data, *config.more_data, *([config.held_out.data] if config.held_out else [])]
     limit = _prompt_limit(read)
     prompt, new = _lengths(config.sampling.max_new_tokens, context, longest_prompt, limit)
     rows = min(config.engine.batch_size, algorithm.group_size * algorithm.problems_per_step)
@@ -110,6 +125,8 @@ def _grpo(config: GrpoConfig, context: int | None, longest_prompt: int | None) -
         rows=rows,
         prompts=prompts,
         with_reference=algorithm.beta > 0,
+        with_value_network=isinstance(config, PpoConfig) and config.algorithm.value_network == "separate",
+        reward_models=_reward_models(config),
         step_tokens=algorithm.problems_per_step * algorithm.group_size * (prompt + new),
         micro_batch_tokens=config.batching.micro_batch_tokens,
         kv_tokens=config.engine.kv_tokens,
@@ -120,7 +137,11 @@ def _grpo(config: GrpoConfig, context: int | None, longest_prompt: int | None) -
 def _sampling(
     config: RejectSampleConfig | EvalConfig, context: int | None, longest_prompt: int | None
 ) -> Workload:
-    read = [config.data] if isinstance(config, RejectSampleConfig) else [task.data for task in config.tasks]
+    read = (
+        [config.data, *config.more_data]
+        if isinstance(config, RejectSampleConfig)
+        else [task.data for task in config.tasks]
+    )
     limit = _prompt_limit(read)
     prompt, new = _lengths(config.sampling.max_new_tokens, context, longest_prompt, limit)
     group = _fewest_samples(config)
@@ -137,6 +158,15 @@ def _sampling(
         prompts=_prompts(config.engine, config.engine.batch_size, group),
         kv_tokens=config.engine.kv_tokens,
         assumes_prompt=longest_prompt is None and limit is None,
+        reward_models=_reward_models(config),
+    )
+
+
+def _reward_models(config: StageConfig) -> tuple[Path, ...]:
+    return tuple(
+        Path(reward.options["path"]).expanduser()
+        for reward in rewards_of(config)
+        if reward.name == "reward_model"
     )
 
 

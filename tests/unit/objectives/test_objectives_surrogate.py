@@ -196,3 +196,26 @@ def test_unclipped_is_the_ratio_times_the_advantage() -> None:
 def test_unclipped_adds_nothing_where_there_is_no_advantage() -> None:
     surrogate = unclipped_surrogate(torch.tensor([[200.0]]), torch.tensor([0.0]))
     assert surrogate.value.item() == 0.0
+
+
+def test_advantages_of_tokens_weigh_each_token_by_its_own() -> None:
+    new, old, advantages = random_batch()
+    by_token = advantages[:, None].expand(6, 4)
+    mask, log_ratios = everything(new), log_ratio(new, old, everything(new))
+    for one, other in (
+        (clipped(new, old, advantages), clipped(new, old, by_token)),
+        (unclipped_surrogate(log_ratios, advantages), unclipped_surrogate(log_ratios, by_token)),
+        (
+            cispo_surrogate(new, log_ratios, advantages, LOW, HIGH),
+            cispo_surrogate(new, log_ratios, by_token, LOW, HIGH),
+        ),
+    ):
+        assert torch.equal(one.value, other.value)
+        assert torch.equal(one.clipped, other.clipped)
+    mixed = torch.randn(6, 4, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    found = clipped_surrogate(log_ratio(new, old, mask), mixed, LOW, HIGH)
+    for row in range(6):
+        for token in range(4):
+            alone = with_ratio(float(torch.exp(new[row, token] - old[row, token])), float(mixed[row, token]))
+            assert found.value[row, token].item() == pytest.approx(alone[0])
+            assert bool(found.clipped[row, token]) is alone[2]

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from r1kit.config.stages import GrpoAlgorithm
+from r1kit.config.rl import GrpoAlgorithm
 from r1kit.grpo.batch import objective_of
 from r1kit.objectives.advantages import group_advantages
 from r1kit.objectives.aggregate import Normalizer

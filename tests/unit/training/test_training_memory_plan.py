@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,9 @@ from transformers import PhimoeConfig, PhimoeForCausalLM
 from transformers.utils import logging
 
 from r1kit.config.model import LoraConfig, ModelConfig
-from r1kit.config.stages import EvalConfig, ExportConfig, GrpoConfig, RejectSampleConfig, SftConfig
+from r1kit.config.ppo import PpoConfig
+from r1kit.config.rl import GrpoConfig
+from r1kit.config.stages import EvalConfig, ExportConfig, RejectSampleConfig, SftConfig
 from r1kit.core.errors import ConfigError
 from r1kit.models.load import load_policy
 from r1kit.models.shapes import LinearShape, ModelShapes
@@ -125,6 +128,34 @@ def test_full_tuning_holds_states_and_a_reference_of_every_weight():
     plan = plan_memory(HAND, grpo(model={**MODEL, "tuning": "full"}), 2**30, device="cpu")
     assert plan.static == {"weights": 5792, "reference": 5792, "optimizer states": 2 * 5792}
     assert plan.update["gradients"] == 5792
+
+
+def with_reward_model(path, **fields):
+    return grpo(rewards=["math", {"name": "reward_model", "options": {"path": str(path)}}], **fields)
+
+
+def test_a_reward_model_costs_its_own_adapter_in_the_computations_dtype(tmp_path):
+    unknown = plan_memory(HAND, with_reward_model(tmp_path), 2**30, device="cpu")
+    assert unknown.static["reward models"] == 4 * 512
+    written = {"r": 1, "target_modules": ["q_proj", "o_proj"]}
+    (tmp_path / "adapter_config.json").write_text(json.dumps(written))
+    # rank 1 on two layers of two matrices: 8 + 8 numbers each
+    known = plan_memory(HAND, with_reward_model(tmp_path), 2**30, device="cpu")
+    assert known.static["reward models"] == 4 * 4 * 16
+    half = with_reward_model(tmp_path, model=MODEL | {"dtype": "bfloat16"})
+    assert plan_memory(HAND, half, 2**30).static["reward models"] == 2 * 4 * 16
+    full = with_reward_model(tmp_path, model={"path": "m", "tuning": "full"})
+    assert plan_memory(HAND, full, 2**30, device="cpu").static["reward models"] == 4 * 4 * 16 + 5792
+    assert "reward models" not in plan_memory(HAND, grpo(), 2**30, device="cpu").static
+
+
+def test_a_separate_value_network_costs_all_of_the_policy_once_more():
+    values = {**BASE, "data": {"path": "d.jsonl", "max_prompt_tokens": 3}, "sampling": {"max_new_tokens": 5}}
+    algorithm = {"problems_per_step": 4, "beta": 0.0}
+    separate = plan_memory(HAND, PpoConfig(**values, algorithm=algorithm), 2**30, device="cpu").static
+    assert separate.pop("value network") == sum(separate.values())
+    shared = PpoConfig(**values, algorithm=algorithm | {"value_network": "shared"})
+    assert plan_memory(HAND, shared, 2**30, device="cpu").static == separate
 
 
 def test_a_reference_costs_an_adapter_only_where_one_is_continued():

@@ -9,7 +9,8 @@ from tiny_models import write_tiny_model
 
 from r1kit.config.memory import MemoryConfig
 from r1kit.config.model import LoraConfig, ModelConfig
-from r1kit.config.stages import EvalConfig, GrpoConfig, SftConfig
+from r1kit.config.rl import GrpoConfig
+from r1kit.config.stages import EvalConfig, SftConfig
 from r1kit.core.errors import ConfigError, ModelError
 from r1kit.models.load import load_policy
 from r1kit.training.memory import available, cap_memory, resolve_sizes
