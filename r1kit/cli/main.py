@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from r1kit import __version__
-from r1kit.cli import doctor, export, grade, grpo, plan, reject_sample, run, sft
+from r1kit.cli import doctor, export, grade, grpo, plan, ppo, reject_sample, reward_model, run, sft
 from r1kit.cli import eval as eval_
 from r1kit.cli.errors import OneLineErrors, raise_terminated
 
@@ -24,6 +24,8 @@ app = typer.Typer(
 app.command("run", help=run.HELP)(run.command)
 app.command("sft", help=sft.HELP)(sft.command)
 app.command("grpo", help=grpo.HELP)(grpo.command)
+app.command("ppo", help=ppo.HELP)(ppo.command)
+app.command("reward-model", help=reward_model.HELP)(reward_model.command)
 app.command("reject-sample", help=reject_sample.HELP)(reject_sample.command)
 app.command("eval", help=eval_.HELP)(eval_.command)
 app.command("plan", help=plan.HELP)(plan.command)

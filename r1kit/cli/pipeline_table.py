@@ -10,17 +10,21 @@ from rich.table import Table
 
 from r1kit.tracking.screen import duration_text
 
+_RL: Final = {
+    "reward": "reward/mean",
+    "held-out before": "held_out_before/pass@1",
+    "after": "held_out/pass@1",
+}
 _HEADLINES: Final = {
     "sft": {"loss": "sft/loss", "evaluation loss": "sft/eval_loss", "texts": "num_examples"},
-    "grpo": {
-        "reward": "reward/mean",
-        "held-out before": "held_out_before/pass@1",
-        "after": "held_out/pass@1",
-    },
+    "grpo": _RL,
+    "ppo": _RL,
+    "reward-model": {"held-out pairs right": "reward_model/accuracy", "loss": "reward_model/eval_loss"},
     "reject-sample": {"kept": "num_kept", "rejected": "num_rejected", "pass rate": "pass_rate"},
 }
 """By kind of stage: what its row shows, and the metric behind it."""
 
+_REWARD: Final = "/reward/"
 _RATES: Final = {"format": "format_rate", "lang": "language_rate", "tokens": "mean_tokens"}
 
 
@@ -29,11 +33,17 @@ def print_pipeline(stages: Sequence[Mapping[str, Any]]) -> None:
     console = Console(highlight=False)
     console.print(_stage_table(stages))
     evaluations = [stage for stage in stages if stage["stage"] == "eval" and stage["metrics"]]
-    if evaluations:
+    if accuracies := [stage for stage in evaluations if _tasks(stage["metrics"])]:
         console.print()
-        console.print(_evaluation_table(evaluations))
+        console.print(_evaluation_table(accuracies))
         console.print(
             "pass@1 ± its standard error over problems; format, language and length over all levels"
+        )
+    if rewards := [stage for stage in evaluations if _rewards(stage["metrics"])]:
+        console.print()
+        console.print(_reward_table(rewards))
+        console.print(
+            "mean reward ± its standard error over problems; a reward model's in standard deviations"
         )
 
 
@@ -51,6 +61,9 @@ def _headline(stage: Mapping[str, Any]) -> str:
     parts = [f"{label} {_number(metrics[name])}" for label, name in wanted.items() if name in metrics]
     if stage["stage"] == "eval":
         parts = [f"{task} {_number(metrics[f'{task}/pass@1'])}" for task in _tasks(metrics)]
+        parts = parts or [
+            f"{label} {_number(metrics[f'{task}{_REWARD}{label}'])}" for task, label in _rewards(metrics)
+        ]
     return ", ".join(parts)
 
 
@@ -73,6 +86,30 @@ def _evaluation_table(stages: Sequence[Mapping[str, Any]]) -> Table:
             figures = [_rate(metrics, f"{decoding}{name}") for _, name in rates]
             table.add_row("" if number else stage["id"], label, *cells, *figures)
     return table
+
+
+def _reward_table(stages: Sequence[Mapping[str, Any]]) -> Table:
+    columns = _union(_rewards(stage["metrics"]) for stage in stages)
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("evaluation", no_wrap=True)
+    for task, label in columns:
+        table.add_column(f"{task}\n{label}", justify="right", no_wrap=True)
+    for stage in stages:
+        metrics = stage["metrics"]
+        table.add_row(
+            stage["id"], *(_with_error(metrics, f"{task}{_REWARD}{name}") for task, name in columns)
+        )
+    return table
+
+
+def _rewards(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(task, label) of each reward that is reported of sampled completions, over all levels."""
+    named = [name.partition(_REWARD)[::2] for name in metrics if _REWARD in name]
+    return [
+        (task, label)
+        for task, label in named
+        if "/" not in f"{task}{label}" and not label.endswith("_stderr")
+    ]
 
 
 def _decodings(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -102,7 +139,12 @@ def _tasks(metrics: Mapping[str, Any]) -> list[str]:
 def _accuracy(metrics: Mapping[str, Any], prefix: str, level: str) -> str:
     """pass@1 with its standard error; empty when the evaluation does not have it."""
     start = f"{prefix}level={level}/" if level else prefix
-    value, error = metrics.get(f"{start}pass@1"), metrics.get(f"{start}pass@1_stderr")
+    return _with_error(metrics, f"{start}pass@1")
+
+
+def _with_error(metrics: Mapping[str, Any], name: str) -> str:
+    """A figure with its standard error; empty when there is none."""
+    value, error = metrics.get(name), metrics.get(f"{name}_stderr")
     if value is None:
         return ""
     return f"{value:.3f}" if error is None else f"{value:.3f}±{f'{error:.3f}'.lstrip('0')}"

@@ -18,16 +18,18 @@ from r1kit.cli.show import print_config
 from r1kit.cli.signature import command_function
 from r1kit.config.load import load_yaml
 from r1kit.config.schema import FieldPath
-from r1kit.config.stages import STAGES, StageConfig
+from r1kit.config.stage import StageConfig
+from r1kit.config.stages import STAGES, rewards_of
 from r1kit.core.errors import ConfigError
 from r1kit.core.nearest import did_you_mean
+from r1kit.rewards.compose import build_scorer
 
 if TYPE_CHECKING:
     from r1kit.training.memory import MemoryPlan
 
 HELP = "What a run needs of memory, and the largest sizes that fit, from the model's config alone."
 
-_STAGES: Final = ("grpo", "sft", "reject-sample", "eval")
+_STAGES: Final = ("grpo", "sft", "reward-model", "ppo", "reject-sample", "eval")
 _SECTIONS: Final = ("model", "memory", "engine", "batching")
 _FIELDS: Final[frozenset[FieldPath]] = frozenset(
     {
@@ -39,6 +41,8 @@ _FIELDS: Final[frozenset[FieldPath]] = frozenset(
         ("algorithm", "group_size"),
         ("algorithm", "problems_per_step"),
         ("algorithm", "beta"),
+        ("algorithm", "value_network"),
+        ("rewards",),
         ("held_out", "data", "path"),
         ("held_out", "data", "max_prompt_tokens"),
         ("held_out", "num_samples"),
@@ -102,7 +106,10 @@ def stage_config(stage: str, file: Path | None, given: Mapping[FieldPath, Any]) 
     elif "tasks" not in values:
         data = {"path": "unread", "max_prompt_tokens": given.pop(("data", "max_prompt_tokens"), None)}
         values["tasks"] = [{"name": "plan", "data": data}]
-    return configure(STAGES[stage], flags, values, given, file)
+    config = configure(STAGES[stage], flags, values, given, file)
+    # A reward whose options are wrong is one here too, although a plan only counts reward models.
+    build_scorer(rewards_of(config), default_max_tokens=1)
+    return config
 
 
 def make_plan(stage: str, config: StageConfig) -> tuple[MemoryPlan, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,11 @@ from r1kit.core.seeds import derive_seed
 from r1kit.generation import Engine, build_engine
 from r1kit.models.device import resolve_device
 from r1kit.models.load import find_model, load_policy
-from r1kit.rewards.code.judge import CodeJudge
-from r1kit.rewards.compose import judge
-from r1kit.rollout.collect import Scoring, collect_groups
+from r1kit.rewards.compose import build_scorer
+from r1kit.rollout.judging import collect_judged
 from r1kit.rollout.progress import shown_on
 from r1kit.rollout.prompts import PromptedProblem
+from r1kit.rollout.rewarding import Rewarder
 from r1kit.rollout.setup import keep_usable
 from r1kit.rollout.summary import summarise, summarise_by_level
 from r1kit.tasks.benchmarks import BENCHMARKS, load_benchmark
@@ -62,7 +61,10 @@ def run(config: EvalConfig) -> dict[str, Any]:
     Raises:
         R1KitError: a benchmark or the model cannot be used; nothing was sampled.
     """
-    code = CodeJudge(config.sandbox)
+    max_tokens = config.sampling.max_new_tokens
+    scorer = build_scorer(config.rewards, default_max_tokens=max_tokens, sandbox=config.sandbox)
+    Rewarder.check(scorer)
+    code = scorer.code
     tasks = {task.name: keep_usable(load_benchmark(task), code) for task in config.tasks}
     find_model(config.model)
     with Tracker(
@@ -70,6 +72,8 @@ def run(config: EvalConfig) -> dict[str, Any]:
     ) as tracker:
         for usable in tasks.values():
             usable.announce(tracker.say)
+        for note in scorer.notes({problem.kind for usable in tasks.values() for problem in usable.problems}):
+            tracker.say(note)
         cap_memory(config.memory, resolve_device(config.model.device))
         policy = load_policy(config.model, train=False, seed=config.seed, say=tracker.say)
         prompted = {
@@ -79,10 +83,11 @@ def run(config: EvalConfig) -> dict[str, Any]:
         longest = max(len(problem.prompt_ids) for problems in prompted.values() for problem in problems)
         sizes = resolve_sizes(config, policy, tracker.say, longest_prompt=longest)
         engine = build_engine(policy, config.engine, tracker.say, sizes.kv_tokens)
+        rewarder = Rewarder.open(scorer, policy, sizes.micro_batch_tokens, tracker.say)
         metrics: dict[str, float] = {}
         for name, problems in prompted.items():
             for protocol in _protocols(config, name, tasks[name].data):
-                metrics |= _evaluate(name, problems, protocol, config, engine, tracker, code)
+                metrics |= _evaluate(name, problems, protocol, config, engine, tracker, rewarder)
         tracker.metrics(0, metrics)
         protocols = {
             f"{name}/{protocol.name}": protocol.describe()
@@ -117,20 +122,20 @@ def _evaluate(
     config: EvalConfig,
     engine: Engine,
     tracker: Tracker,
-    code: CodeJudge,
+    rewarder: Rewarder,
 ) -> dict[str, float]:
     """Sample, judge and log one benchmark under one protocol; its figures by metric name."""
     label = f"{name} ({protocol.name})"
     with tracker.progress(label, total=len(prompted) * protocol.num_samples, unit="completion") as progress:
-        groups = collect_groups(
+        groups = collect_judged(
             engine,
             prompted,
             group_size=protocol.num_samples,
             sampling=protocol.sampling,
-            scoring=Scoring(partial(judge, code=code), code),
+            rewarder=rewarder,
             seed=derive_seed(config.seed, "eval", name, protocol.name),
             on_progress=shown_on(progress),
-            on_group=lambda group: tracker.rollouts(0, [group], phase=label),
+            record=lambda groups: tracker.rollouts(0, groups, phase=label),
         )
     prefix = name if protocol.name == "sampled" else f"{name}/{protocol.name}"
     figures = summarise(groups, config.language)
@@ -151,7 +156,13 @@ def _in_words(figures: dict[str, float]) -> str:
     error = f" +- {figures['pass@1_stderr']:.3f}" if "pass@1_stderr" in figures else ""
     accuracy = f"pass@1 {figures['pass@1']:.3f}{error}, " if "pass@1" in figures else ""
     runnable = f"runnable {figures['runnable_rate']:.3f}, " if "runnable_rate" in figures else ""
+    rewards = "".join(
+        f"{name.removeprefix('reward/')} {value:.3f}, "
+        for name, value in figures.items()
+        if name.startswith("reward/") and not name.endswith("_stderr")
+    )
+    no_answer = f"no answer {figures['no_answer_rate']:.2f}, " if "no_answer_rate" in figures else ""
     return (
-        f"{accuracy}{runnable}truncated {figures['truncated_rate']:.2f}, "
-        f"no answer {figures.get('no_answer_rate', 0.0):.2f}, {figures['mean_tokens']:.1f} tokens"
+        f"{accuracy}{runnable}{rewards}truncated {figures['truncated_rate']:.2f}, {no_answer}"
+        f"{figures['mean_tokens']:.1f} tokens"
     )

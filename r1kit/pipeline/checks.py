@@ -10,12 +10,16 @@ from pydantic import BaseModel
 
 from r1kit.config.data import DataSource, ProblemData
 from r1kit.config.model import ModelConfig, means_a_folder
-from r1kit.config.stages import EvalConfig, GrpoConfig, RejectSampleConfig, StageConfig
+from r1kit.config.rewards import REWARD_MODEL
+from r1kit.config.rl import RlConfig
+from r1kit.config.stage import StageConfig
+from r1kit.config.stages import EvalConfig, RejectSampleConfig, rewards_of
 from r1kit.core.errors import ConfigError
+from r1kit.core.problem import ProblemKind
 from r1kit.rewards.compose import build_scorer
 from r1kit.sandbox import open_sandbox
 from r1kit.tasks.benchmarks import BENCHMARKS, find_benchmark
-from r1kit.tasks.rows import names_a_file
+from r1kit.tasks.rows import names_a_file, read_rows
 
 _TEMPLATE_NAMES: Final = ("auto", "own", "r1", "r1_zero")
 
@@ -28,7 +32,7 @@ def mistakes_in(config: StageConfig, made: Sequence[Path]) -> list[str]:
     """
     _check_sandbox(config)
     return [
-        *_reward_mistakes(config),
+        *_reward_mistakes(config, made),
         *_task_mistakes(config),
         *_model_mistakes(config.model, made),
         *_data_mistakes(config, made),
@@ -47,7 +51,7 @@ def data_sources(section: BaseModel) -> Iterator[DataSource]:
 
 def _check_sandbox(config: StageConfig) -> None:
     """Raises SandboxError when what a stage names says that code is run, and no sandbox holds."""
-    if not isinstance(config, GrpoConfig | RejectSampleConfig | EvalConfig):
+    if not isinstance(config, RlConfig | RejectSampleConfig | EvalConfig):
         return
     known = [BENCHMARKS[task.name].data for task in getattr(config, "tasks", ()) if task.name in BENCHMARKS]
     kinds = [source.kind for source in (*data_sources(config), *known) if isinstance(source, ProblemData)]
@@ -55,15 +59,30 @@ def _check_sandbox(config: StageConfig) -> None:
         open_sandbox(unsafe=config.sandbox.unsafe)
 
 
-def _reward_mistakes(config: StageConfig) -> Iterator[str]:
-    if not isinstance(config, GrpoConfig | RejectSampleConfig):
+def _reward_mistakes(config: StageConfig, made: Sequence[Path]) -> Iterator[str]:
+    if not isinstance(config, RlConfig | RejectSampleConfig | EvalConfig):
         return
+    max_tokens = config.sampling.max_new_tokens
     try:
-        build_scorer(
-            config.rewards, default_max_tokens=config.sampling.max_new_tokens, sandbox=config.sandbox
-        )
+        scorer = build_scorer(rewards_of(config), default_max_tokens=max_tokens, sandbox=config.sandbox)
+        scorer.check_models(lambda path: path.name == REWARD_MODEL and _is_made(path, made))
+        if isinstance(config, RlConfig):
+            scorer.check_kinds(_kinds_in(config.data, *config.more_data))
     except ConfigError as error:
         yield f"rewards: {error}"
+
+
+def _kinds_in(*sources: ProblemData) -> list[ProblemKind]:
+    """The kinds of problems as far as they can be known now: what the rows of files say, and what is set of others."""
+    kinds: dict[str, None] = {}
+    for source in sources:
+        if names_a_file(source.path):
+            if Path(source.path).is_file():
+                rows = (row.values.get(source.columns.kind) or source.kind for row in read_rows(source))
+                kinds |= dict.fromkeys(str(kind) for kind in rows)
+        elif "kind" in source.model_fields_set:
+            kinds[source.kind] = None
+    return [ProblemKind(kind) for kind in kinds if kind in set(ProblemKind)]
 
 
 def _task_mistakes(config: StageConfig) -> Iterator[str]:

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, Final
 
-from r1kit.config.stages import StageConfig
+from r1kit.config.stage import StageConfig
 
 _MODULES: Final = {
     "sft": "r1kit.sft",
     "grpo": "r1kit.grpo",
+    "ppo": "r1kit.ppo",
+    "reward-model": "r1kit.reward_model",
     "reject-sample": "r1kit.reject_sample",
     "eval": "r1kit.evaluate",
     "export": "r1kit.models.export",

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import r1kit
-from r1kit.config.stages import GrpoConfig, RejectSampleConfig, StageConfig
+from r1kit.config.stage import StageConfig
+from r1kit.config.stages import rewards_of
 from r1kit.models.fingerprint import add_sample
 from r1kit.rewards.custom import reward_file
 
@@ -57,8 +58,7 @@ def _is_local_input(text: str, stages_dir: Path) -> bool:
 
 def _reward_modules(config: StageConfig) -> dict[str, str]:
     """By the name of each reward function of the user's own, what its module's file holds."""
-    rewards = config.rewards if isinstance(config, GrpoConfig | RejectSampleConfig) else ()
-    files = {reward.name: reward_file(reward.name) for reward in rewards if ":" in reward.name}
+    files = {reward.name: reward_file(reward.name) for reward in rewards_of(config) if ":" in reward.name}
     return {name: _content(file) for name, file in files.items() if file is not None}
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from r1kit.config.load import merge, validate
 from r1kit.config.pipeline import PipelineConfig, PipelineStage
-from r1kit.config.stages import STAGES, EvalConfig, StageConfig
+from r1kit.config.stage import StageConfig
+from r1kit.config.stages import STAGES, EvalConfig
 from r1kit.core.errors import ConfigError
 from r1kit.core.seeds import derive_seed
 from r1kit.pipeline.checks import data_sources, mistakes_in

@@ -29,13 +29,15 @@ def outputs_of(kind: str, fields: Mapping[str, Any]) -> Mapping[str, str]:
     Training writes an adapter, or a whole model under full fine-tuning; an export, a model or with
     `merge: false` the adapter.
     """
-    if kind in ("sft", "grpo"):
+    if kind in ("sft", "grpo", "ppo"):
         model = fields.get("model")
         is_full = isinstance(model, Mapping) and model.get("tuning") == "full"
         return _MODEL if is_full else _ADAPTER
     if kind == "export":
         return _MODEL if fields.get("merge", True) else _ADAPTER
-    return {"data": "sft.jsonl"} if kind == "reject-sample" else {}
+    return {"reject-sample": {"data": "sft.jsonl"}, "reward-model": {"reward_model": "reward_model"}}.get(
+        kind, {}
+    )
 
 
 def resolve(value: Any, stages: Mapping[str, Made]) -> tuple[Any, list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,14 +40,24 @@ def decide(group: Group, rules: KeepConfig, rng: random.Random) -> list[Decision
 
 
 def _flaw(rollout: Rollout, kind: ProblemKind, rules: KeepConfig) -> str | None:
-    completion, verdict = rollout.completion, rollout.score.verdict
+    completion = rollout.completion
     if completion.finish_reason is FinishReason.LENGTH:
         return "truncated"
-    if rules.require_correct and verdict is not Verdict.CORRECT:
-        return str(verdict) if verdict is not None else "not judged"
+    if rules.require_correct and (flaw := _not_good(rollout, kind, rules)) is not None:
+        return flaw
     if rules.require_format and format_reward(completion.text, kind) < 1:
         return "format"
     return _language_flaw(parse_reasoning(completion.text).think or completion.text, rules)
+
+
+def _not_good(rollout: Rollout, kind: ProblemKind, rules: KeepConfig) -> str | None:
+    """Wrong or not judged; for a general problem, which has no verdict, a reward below `min_reward`."""
+    verdict, reward = rollout.score.verdict, rollout.score.reward
+    if verdict is not None or kind is not ProblemKind.GENERAL:
+        return None if verdict is Verdict.CORRECT else str(verdict) if verdict is not None else "not judged"
+    if reward is None:
+        return "no reward"
+    return None if reward >= rules.min_reward else "low reward"
 
 
 def _language_flaw(reasoning: str, rules: KeepConfig) -> str | None:
@@ -62,6 +73,13 @@ def _select(
 ) -> list[int]:
     if rules.select == "random":
         return rng.sample(acceptable, min(rules.max_per_problem, len(acceptable)))
+    if rules.select == "best":
+        acceptable = sorted(acceptable, key=lambda number: -_reward(rollouts[number]))
     if rules.select == "shortest":
         acceptable = sorted(acceptable, key=lambda number: rollouts[number].completion.num_tokens)
     return list(acceptable[: rules.max_per_problem])
+
+
+def _reward(rollout: Rollout) -> float:
+    """Its reward; none counts as the lowest."""
+    return -math.inf if rollout.score.reward is None else rollout.score.reward

@@ -12,22 +12,22 @@ from collections.abc import Sequence
 from typing import Any
 
 from r1kit.config.stages import RejectSampleConfig
-from r1kit.core.errors import TrainingError
+from r1kit.core.errors import ConfigError, TrainingError
 from r1kit.core.jsonl import write_json, write_jsonl
-from r1kit.core.problem import Problem
-from r1kit.core.rollout import Completion, Group, Score, Verdict
+from r1kit.core.problem import ProblemKind
+from r1kit.core.rollout import Group, Verdict
 from r1kit.core.seeds import derive_seed
 from r1kit.generation import build_engine
 from r1kit.models.device import resolve_device
 from r1kit.models.load import find_model, load_policy
 from r1kit.reject_sample.keep import Decision, decide
-from r1kit.rewards.compose import Scorer, build_scorer, judge
-from r1kit.rollout.collect import Scoring, collect_groups
+from r1kit.rewards.compose import Scorer, build_scorer
 from r1kit.rollout.estimators import mean
+from r1kit.rollout.judging import collect_judged
 from r1kit.rollout.progress import shown_on
-from r1kit.rollout.setup import UsableProblems, left_out_in_words, load_usable_problems
+from r1kit.rollout.rewarding import Rewarder
+from r1kit.rollout.setup import Mixture, left_out_in_words, load_mixture
 from r1kit.tasks.conversations import Conversation, LoadedConversations, load_conversations
-from r1kit.tasks.prompts import build_messages
 from r1kit.tracking.tracker import Tracker
 from r1kit.training.memory import cap_memory, resolve_sizes
 
@@ -42,7 +42,8 @@ def run(config: RejectSampleConfig) -> dict[str, Any]:
     """
     max_tokens = config.sampling.max_new_tokens
     scorer = build_scorer(config.rewards, default_max_tokens=max_tokens, sandbox=config.sandbox)
-    problems = load_usable_problems(config.data, scorer.code)
+    problems = load_mixture((config.data, *config.more_data), scorer.code)
+    _check_kinds(config, scorer, problems)
     general = load_conversations(config.general) if config.general else None
     find_model(config.model)
     with Tracker(
@@ -58,6 +59,22 @@ def run(config: RejectSampleConfig) -> dict[str, Any]:
         return tracker.finish({**summary, "left_out": dict(problems.dropped)})
 
 
+def _check_kinds(config: RejectSampleConfig, scorer: Scorer, problems: Mixture) -> None:
+    """Refuse general problems where nothing says which of their completions are good.
+
+    Raises:
+        ConfigError: there are some, and no reward is given for them.
+    """
+    if scorer.rewards:
+        scorer.check_kinds([kind for kind in problems.kinds if kind is ProblemKind.GENERAL])
+        Rewarder.check(scorer)
+    elif ProblemKind.GENERAL in problems.kinds and config.keep.require_correct:
+        raise ConfigError(
+            "problems of kind general have no right answer, so something else must say which completions are kept; name "
+            "rewards, for example reward_model:PATH, or set keep.require_correct to false to keep any"
+        )
+
+
 def _said(
     general: LoadedConversations | None, config: RejectSampleConfig, tracker: Tracker
 ) -> list[Conversation]:
@@ -70,37 +87,28 @@ def _said(
     return general.conversations
 
 
-def _scoring(scorer: Scorer) -> Scoring:
-    """The judge's verdict together with the configured rewards."""
-
-    def score(problem: Problem, completion: Completion) -> Score:
-        verdict, rewards = judge(problem, completion, scorer.code), scorer.score(problem, completion)
-        return Score(rewards.reward, rewards.parts, verdict.verdict, verdict.extracted, verdict.result)
-
-    return Scoring(score, scorer.code)
-
-
-def _sample(
-    config: RejectSampleConfig, problems: UsableProblems, scorer: Scorer, tracker: Tracker
-) -> list[Group]:
+def _sample(config: RejectSampleConfig, problems: Mixture, scorer: Scorer, tracker: Tracker) -> list[Group]:
     problems.announce(tracker.say)
+    for note in scorer.notes(problems.kinds):
+        tracker.say(note)
     cap_memory(config.memory, resolve_device(config.model.device))
     policy = load_policy(config.model, train=False, seed=config.seed, say=tracker.say)
     prompted = problems.render(policy, config.sampling.max_new_tokens, tracker.say)
     longest = max(len(problem.prompt_ids) for problem in prompted)
     sizes = resolve_sizes(config, policy, tracker.say, longest_prompt=longest)
     engine = build_engine(policy, config.engine, tracker.say, sizes.kv_tokens)
+    rewarder = Rewarder.open(scorer, policy, sizes.micro_batch_tokens, tracker.say)
     total = len(prompted) * config.num_samples
     with tracker.progress("sample", total=total, unit="completion") as progress:
-        return collect_groups(
+        return collect_judged(
             engine,
             prompted,
             group_size=config.num_samples,
             sampling=config.sampling,
-            scoring=_scoring(scorer),
+            rewarder=rewarder,
             seed=derive_seed(config.seed, "reject-sample"),
             on_progress=shown_on(progress),
-            on_group=lambda group: tracker.rollouts(0, [group], phase="sample"),
+            record=lambda groups: tracker.rollouts(0, groups, phase="sample"),
         )
 
 
@@ -110,9 +118,7 @@ def _write(
     """Apply the rules, write the files, say what happened; the summary."""
     rng = random.Random(derive_seed(config.seed, "keep"))
     decided = [(group, decide(group, config.keep, rng)) for group in groups]
-    kept = [
-        _kept_row(group, d, config) for group, decisions in decided for d in decisions if d.reason is None
-    ]
+    kept = [_kept_row(group, d) for group, decisions in decided for d in decisions if d.reason is None]
     rejected = [
         _rejected_row(group, d) for group, decisions in decided for d in decisions if d.reason is not None
     ]
@@ -137,8 +143,8 @@ def _write(
     }
 
 
-def _kept_row(group: Group, decision: Decision, config: RejectSampleConfig) -> dict[str, Any]:
-    messages = [m.as_dict() for m in build_messages(group.problem, config.data)]
+def _kept_row(group: Group, decision: Decision) -> dict[str, Any]:
+    messages = [message.as_dict() for message in group.messages]
     text, pass_rate = decision.rollout.completion.text, _pass_rate(group)
     return {
         "messages": [*messages, {"role": "assistant", "content": text}],

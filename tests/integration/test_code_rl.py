@@ -16,7 +16,8 @@ from code_models import block, write_code_model
 
 from r1kit import evaluate, grpo, reject_sample
 from r1kit.config.load import validate
-from r1kit.config.stages import EvalConfig, GrpoConfig, RejectSampleConfig
+from r1kit.config.rl import GrpoConfig
+from r1kit.config.stages import EvalConfig, RejectSampleConfig
 from r1kit.core.errors import SandboxError
 from r1kit.core.jsonl import read_jsonl
 from r1kit.rewards.code import extract_code

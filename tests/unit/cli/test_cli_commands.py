@@ -19,7 +19,8 @@ from r1kit.cli.errors import OneLineErrors
 from r1kit.cli.main import app
 from r1kit.cli.show import numeric_rows, print_summary
 from r1kit.cli.stage_command import stage_command
-from r1kit.config.stages import SftConfig, StageConfig
+from r1kit.config.stage import StageConfig
+from r1kit.config.stages import SftConfig
 from r1kit.core.errors import (
     ConfigError,
     DataError,

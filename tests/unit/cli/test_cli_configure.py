@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from r1kit.cli.configure import set_field
 from r1kit.cli.main import app
 from r1kit.config.load import load_yaml, validate
-from r1kit.config.stages import GrpoConfig
+from r1kit.config.rl import GrpoConfig
 from r1kit.config.yaml_file import parse_yaml
 
 FILE = """
@@ -72,7 +72,8 @@ def test_a_flag_begins_an_optional_section(tmp_path: Path) -> None:
 def test_rewards_on_the_command_line_replace_those_of_the_file(tmp_path: Path) -> None:
     file = written(tmp_path, FILE + "rewards: [math, format=0.2]\n")
     values = dry_run("grpo", "--config", file, "--rewards", "length=-0.1")
-    assert values["rewards"] == [{"name": "length", "weight": -0.1, "options": {}}]
+    [reward] = values["rewards"]
+    assert (reward["name"], reward["weight"], reward["options"]) == ("length", -0.1, {})
 
 
 def test_a_flag_repairs_a_wrong_value_of_the_file(tmp_path: Path) -> None:

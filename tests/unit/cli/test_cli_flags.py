@@ -74,7 +74,7 @@ def test_no_two_flags_of_a_command_share_a_name(stage: str) -> None:
 
 def given_text(stage: str, path: str, annotation: Any, literals: tuple[str, ...]) -> tuple[str, Any]:
     """A text for the command line that is not the default, and what it must become."""
-    if stage == "grpo" and path in EXPECTED_OF_RL:
+    if stage in ("grpo", "ppo") and path in EXPECTED_OF_RL:
         return EXPECTED_OF_RL[path], float(EXPECTED_OF_RL[path])
     if literals:
         return literals[-1], literals[-1]
@@ -90,13 +90,15 @@ def given_text(stage: str, path: str, annotation: Any, literals: tuple[str, ...]
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_flag_reaches_its_field(stage: str) -> None:
+    from r1kit.config.data import ProblemData
+    from r1kit.config.rewards import RewardConfig
     from r1kit.config.schema import choices, is_list, leaves
     from r1kit.config.stages import EvalTask
 
     types = {leaf.path: leaf.annotation for leaf in leaves(STAGES[stage])}
     types |= {leaf.path: leaf.annotation for leaf in leaves(EvalTask, ("tasks", 0))}
     # training in full excludes adapters and quantization, which are set here too; RL excludes dropout
-    skipped = {("model", "tuning")} | ({("model", "lora", "dropout")} if stage == "grpo" else set())
+    skipped = {("model", "tuning")} | ({("model", "lora", "dropout")} if stage in ("grpo", "ppo") else set())
     arguments, expected = [], {}
     for flag in flags_of(STAGES[stage]):
         annotation = types[flag.path]
@@ -108,9 +110,12 @@ def test_every_flag_reaches_its_field(stage: str) -> None:
         elif flag.path == ("rewards",):
             arguments += ["--rewards", "math=0.5", "--rewards", "mine:score"]
             expected[flag.path] = [
-                {"name": "math", "weight": 0.5, "options": {}},
-                {"name": "mine:score", "weight": 1.0, "options": {}},
+                RewardConfig(name="math", weight=0.5).model_dump(),
+                RewardConfig(name="mine:score").model_dump(),
             ]
+        elif flag.path == ("more_data",):
+            arguments += [flag.names[0], "one", flag.names[0], "two"]
+            expected[flag.path] = [ProblemData(path=path).model_dump() for path in ("one", "two")]
         elif is_list(annotation):
             arguments += [flag.names[0], "one", flag.names[0], "two"]
             expected[flag.path] = ["one", "two"]
@@ -123,6 +128,9 @@ def test_every_flag_reaches_its_field(stage: str) -> None:
     assert {path: at(values, path) for path in expected} == expected
 
 
+IN_RL = ["--data", "d.jsonl", "--held-out.data.path", "h.jsonl", "--pairs.data.path", "p.jsonl"]
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_switch_can_be_turned_off(stage: str) -> None:
     switches = [flag for flag in flags_of(STAGES[stage]) if flag.kind == "switch"]
@@ -130,7 +138,8 @@ def test_every_switch_can_be_turned_off(stage: str) -> None:
     data = {
         "eval": ["aime", "--data", "d.jsonl"],
         "export": [],
-        "grpo": ["--data", "d.jsonl", "--held-out.data.path", "h.jsonl"],
+        "grpo": IN_RL,
+        "ppo": IN_RL,
     }.get(stage, ["--data", "d.jsonl"])
     off = [flag.negated_names[0] for flag in switches]
     values = dry_run(stage, *data, *REQUIRED, *off)

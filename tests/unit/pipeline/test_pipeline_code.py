@@ -36,8 +36,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 CODE_STAGES = [
     ("eval", {"tasks": ["humaneval"]}),
     ("eval", {"tasks": [{"name": "mine", "data": {"path": DATA, "kind": "code"}}]}),
-    ("grpo", {"data": DATA, "rewards": ["code"]}),
-    ("grpo", {"data": {"path": DATA, "kind": "code"}}),
+    ("grpo", {"data": DATA, "rewards": ["math", "code"]}),
+    ("grpo", {"data": {"path": DATA, "kind": "code"}, "rewards": ["format"]}),
     ("grpo", {"data": DATA, "held_out": {"data": {"path": DATA, "kind": "code"}}}),
     ("reject-sample", {"data": DATA, "rewards": ["runnable"]}),
 ]

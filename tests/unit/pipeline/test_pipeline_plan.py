@@ -6,7 +6,8 @@ import pytest
 
 from r1kit.config.load import validate
 from r1kit.config.pipeline import PipelineConfig
-from r1kit.config.stages import GrpoConfig, SftConfig
+from r1kit.config.rl import GrpoConfig
+from r1kit.config.stages import SftConfig
 from r1kit.core.errors import ConfigError
 from r1kit.pipeline.plan import Plan, plan_pipeline
 
@@ -187,6 +188,8 @@ def test_a_folder_that_holds_no_adapter_is_refused_and_one_that_does_is_taken(tm
         ("sft", {}, "adapter", "model"),
         ("sft", {"model": {"tuning": "full"}}, "model", "adapter"),
         ("grpo", {"model": {"tuning": "full"}}, "model", "adapter"),
+        ("ppo", {}, "adapter", "model"),
+        ("ppo", {"model": {"tuning": "full"}}, "model", "adapter"),
         ("export", {}, "model", "adapter"),
         ("export", {"merge": False}, "adapter", "model"),
     ],
@@ -201,6 +204,44 @@ def test_a_reference_names_what_the_stage_really_writes(tmp_path, kind, fields, 
     assert plan(writes).stages[1].needs == ("made",)
     with pytest.raises(ConfigError, match=f'has no output "{does_not}"; outputs: @made.{writes}$'):
         plan(does_not)
+
+
+def rl_with_a_reward_model(tmp_path: Path, path: str, **judge: Any) -> Plan:
+    rewards = ["math", {"name": "reward_model", "options": {"path": path}}]
+    data = [{"path": "org/y", "kind": "general"}]
+    judge = {"id": "judge", "stage": "reward-model", "data": "org/pairs"} | judge
+    rl = {"id": "rl", "stage": "grpo", "data": "org/x", "more_data": data, "rewards": rewards}
+    return make_plan(tmp_path, [judge, rl])
+
+
+def test_a_reward_can_be_what_an_earlier_stage_learned_from_preferences(tmp_path):
+    plan = rl_with_a_reward_model(tmp_path, "@judge.reward_model")
+    assert plan.stages[1].needs == ("judge",)
+    path = plan.stages[1].config.rewards[1].options["path"]
+    assert Path(path) == plan.stages[0].config.output / "reward_model"
+    other = rl_with_a_reward_model(tmp_path, "@judge.reward_model", span="summary")
+    assert other.stages[1].fingerprint != plan.stages[1].fingerprint
+
+
+def test_a_reward_model_that_nobody_makes_is_refused(tmp_path):
+    with pytest.raises(
+        ConfigError, match=r"rewards: reward reward_model: .*nowhere is no reward model, no such"
+    ):
+        rl_with_a_reward_model(tmp_path, str(tmp_path / "nowhere"))
+    with pytest.raises(ConfigError, match=r'has no output "adapter"; outputs: @judge\.reward_model$'):
+        rl_with_a_reward_model(tmp_path, "@judge.adapter")
+    # a folder that a stage makes, and no reward model
+    elsewhere = tmp_path / "out" / "stages" / "01-judge" / "adapter"
+    with pytest.raises(ConfigError, match="is no reward model"):
+        rl_with_a_reward_model(tmp_path, str(elsewhere))
+
+
+def test_a_kind_of_problem_without_a_reward_is_found_before_anything_runs(tmp_path):
+    file = tmp_path / "wishes.jsonl"
+    file.write_text('{"kind": "general", "problem": "?"}\n', encoding="utf-8")
+    stage = {"id": "it", "stage": "grpo", "data": str(file)}
+    assert "problems of kind general have no reward" in mistake_in(tmp_path, stage | {"rewards": ["math"]})
+    assert make_plan(tmp_path, [stage | {"rewards": ["math", {"name": "repetition"}]}]).stages[0].id == "it"
 
 
 def fingerprint_of(tmp_path: Path, **fields: Any) -> str:

@@ -5,7 +5,7 @@ import pytest
 
 from r1kit.config.load import validate
 from r1kit.config.pipeline import PipelineConfig
-from r1kit.config.stages import StageConfig
+from r1kit.config.stage import StageConfig
 from r1kit.core.errors import TrainingError
 from r1kit.pipeline.plan import Plan, plan_pipeline
 from r1kit.pipeline.runner import run_pipeline

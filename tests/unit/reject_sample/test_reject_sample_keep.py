@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -73,8 +74,29 @@ def test_the_first_rule_that_fails_names_the_reason():
 
 def test_what_nothing_judges_is_kept_only_when_correctness_is_not_required():
     essay = group([worked("7")], kind=ProblemKind.GENERAL)
-    assert reasons(essay) == ["not judged"]
+    assert reasons(essay) == ["no reward"]
     assert reasons(essay, require_correct=False) == [None]
+
+
+def rewarded(*rewards: float | None) -> Group:
+    texts = [f"<think>word {number}</think>all is well" for number in range(len(rewards))]
+    essay = group([completion(text) for text in texts], kind=ProblemKind.GENERAL)
+    scored = [
+        replace(one, score=replace(one.score, reward=reward))
+        for one, reward in zip(essay.rollouts, rewards, strict=True)
+    ]
+    return replace(essay, rollouts=tuple(scored))
+
+
+def test_a_general_completion_is_kept_from_a_reward_on():
+    essay = rewarded(0.5, -0.1, None, 0.0)
+    assert reasons(essay) == [None, "low reward", "no reward", None]
+    assert reasons(essay, min_reward=0.25) == [None, "low reward", "no reward", "low reward"]
+
+
+def test_the_best_are_those_of_the_highest_reward():
+    essay = rewarded(0.5, 0.9, 0.1, 0.7)
+    assert reasons(essay, select="best", max_per_problem=2) == ["enough kept", None, "enough kept", None]
 
 
 def test_the_language_is_looked_for_in_the_reasoning():
