@@ -51,11 +51,11 @@ CASES: dict[str, tuple[list[str], str]] = {
     ),
     "unknown reward": (
         [*GRPO, "--rewards", "maths"],
-        "unknown reward 'maths'; did you mean math?; there are math, format, language, length, code, runnable and module:function",
+        "unknown reward 'maths'; did you mean math?; there are math, format, language, length, repetition, code, runnable, reward_model:PATH and module:function",
     ),
     "misspelt option of a reward": (
         [*GRPO, "--config", "reward_option.yaml"],
-        "reward language has no option 'langauge'; did you mean language?; it has language",
+        "reward language has no option 'langauge'; did you mean language?; it has language, otherwise",
     ),
     "module of a reward that is not there": (
         [*GRPO, "--rewards", "absent_rewards:score"],
